@@ -18,7 +18,7 @@ from bot.display import absent_supervisor, desk_board, queue_cards, reading_lang
 from bot.display.readers import put_into_words
 from bot.drills import running, thread_report
 from bot.language.codeword_forms import reading_cache
-from bot.lifecycle import audit_trail, corrected_times, legal_hold, number_reveal, recap, retention, tally
+from bot.lifecycle import audit_trail, legal_hold, number_reveal, recap, retention, tally
 from bot.model.actions import Action
 from bot.model.desk import Desk, Facts, Thread
 from bot.model.events import (
@@ -61,7 +61,6 @@ from bot.model.line_incidents import (
     StrayTextArrived,
     SyncStalled,
     TextsMissing,
-    TimesAhead,
 )
 from bot.model.thread_desk_events import (
     AlarmRaised,
@@ -259,7 +258,6 @@ TABLE: Final[dict[tuple[type, type], tuple[Feature, ...]]] = {
     (Thread, ThreadCreated): (cold_outreach.begin_thread,),
     (Thread, EnrolmentFinished): (codeword_commands.keep_digests,),
     (Thread, UnreadClosed): (retention.close_unread,),
-    (Thread, TimesAhead): (corrected_times.correct_thread,),
     (Thread, DrillEnded): (thread_report.close_thread,),
     (Desk, ReactionAdded): (auto_assign.note_presence_at_desk, claim_queue.claim_by_reaction, first_times.next_step),
     (Desk, MessageRedacted): (desk_board.restore_board, queue_cards.restore_card),
@@ -307,7 +305,6 @@ TABLE: Final[dict[tuple[type, type], tuple[Feature, ...]]] = {
     (Desk, AlarmTestRequested): (incidents.post_alarm_test,),
     (Desk, LineChecked): (incidents.report_line_check,),
     (Desk, ClockJumped): (incidents.report_clock_jump,),
-    (Desk, TimesAhead): (corrected_times.correct_desk,),
     (Desk, InviteFailed): (incidents.report_failed_invite,),
     (Desk, SyncStalled): (incidents.report_stalled_sync,),
     (Desk, HomeserverIncident): (incidents.report_homeserver_incident,),

@@ -36,7 +36,6 @@ from bot.model.codeword_state import CodewordMatch, SendLock
 from bot.model.desk import Desk, Facts, Role, Thread
 from bot.model.events import MessageRead, MessageSent, Outcome, Relation, TextArrived, TextOutcome, TimerDue
 from bot.model.feature import Step
-from bot.model.line_incidents import TimesAhead
 from bot.model.retention import retention_of, retention_of_pack
 from bot.model.text_order import is_settled_by_stop
 from bot.model.thread import HeldText, Lifecycle, PendingText, SentText, ThreadState
@@ -290,7 +289,7 @@ def is_too_late(aggregate: Thread | Desk, event: Any) -> bool:
     `PhoneStopped` and `PhoneMuted` are about the phone, which keeps its flags.
     """
     parked = isinstance(aggregate, Thread) and aggregate.lifecycle.state is ThreadState.PARKED
-    of_phone = TextArrived | TimerDue | EnrolmentFinished | TimesAhead | PhoneMuted | PhoneStopped
+    of_phone = TextArrived | TimerDue | EnrolmentFinished | PhoneMuted | PhoneStopped
     return parked and not isinstance(event, of_phone)
 
 

@@ -32,7 +32,6 @@ from bot.model.line_incidents import (
     StrayTextArrived,
     SyncStalled,
     TextsMissing,
-    TimesAhead,
 )
 from bot.model.thread_desk_events import (
     AlarmRaised,
@@ -308,7 +307,6 @@ Event: TypeAlias = (
     | CalendarUnread
     | AlarmTestRequested
     | ClockJumped
-    | TimesAhead
     | InviteFailed
     | StaffAdded
     | StaffRemoved

@@ -135,16 +135,6 @@ class ClockJumped:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TimesAhead:
-    """The clock is right, and stored times may be ahead of it by so many seconds: they are corrected.
-
-    Negative: stored times are behind it, and what would end too early ends later.
-    """
-
-    seconds: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class RoomLost:
     """The desk's room was closed (tombstoned, as an upgrade does), or we were removed from it."""
 

@@ -39,7 +39,6 @@ from bot.model.line_incidents import (
     SyncStalled,
     TextsMissing,
 )
-from bot.model.text_order import MAX_SKEW
 from bot.model.transactional_actions import TrustClock
 from bot.staffing.alarms import ANYWAY, LATER, page
 from bot.staffing.roster import SUPERVISOR_LEVEL
@@ -235,9 +234,7 @@ def trust_clock(pack: Pack, facts: Facts, desk: Desk, event: MessageSent, comman
     """`!time ok`: a supervisor checked the clock and found it right."""
     if command.arguments.casefold() != "ok":
         return Step(desk, answer(facts, event, notice_of("alerts.look_at_the_machines_clock")), consumed=True)
-    again = abs(facts.clock_ahead) >= MAX_SKEW
-    notice = answer(facts, event, notice_of("alerts.the_clock_counts_after" if again else "alerts.the_clock_is_taken_as"))
-    return Step(desk, (TrustClock(), *notice), consumed=True)
+    return Step(desk, (TrustClock(), *answer(facts, event, notice_of("alerts.the_clock_is_taken_as"))), consumed=True)
 
 
 def report_failed_erasure(pack: Pack, facts: Facts, desk: Desk, event: ErasureFailed) -> Step[Desk]:

@@ -26,21 +26,19 @@ from bridge.app.standby import StartupListener
 from bridge.carriers.adapter import DeliveryReport
 from bridge.config.sections import Config
 from bridge.engine import retention_change, startup_notices
-from bridge.engine.clock_correction import ClockCorrection
 from bridge.engine.cold_outreach import OutreachThreads
 from bridge.engine.engine import Engine
 from bridge.engine.timers import Timers
 from bridge.engine.transactional_actions import TransactionalActions
 from bridge.engine.verb_requests import VerbRequests
+from bridge.erasure.alert import ErasureAlert
 from bridge.erasure.carrier_copies import CarrierCopies
-from bridge.erasure.service import ErasureAlert
 from bridge.inbound.carrier_backfill import CarrierBackfill
 from bridge.inbound.hourly_alerts import HourlyAlerts
 from bridge.inbound.listener import make_runner
 from bridge.inbound.screening import NewThreadRateLimit, Screening
 from bridge.inbound.webhook import Webhook
 from bridge.lease.lead import Lead
-from bridge.matrix import stored_times
 from bridge.matrix.service import begin_new_olm_sessions
 from bridge.metrics.server import MetricsServer
 from bridge.outbound.designations import Designations
@@ -128,13 +126,6 @@ class Bridge:
             wait_until_idle=self.engine.queue.wait_until_short,
             late_after=pack.settings.late_after_seconds,
             is_caught_up=lambda: self.matrix_workers.is_caught_up,
-            correction=ClockCorrection(
-                services,
-                suppression=resources.suppression,
-                message_ttl=pack.settings.message_ttl,
-                others=stored_times.make_main_times_earlier,
-                elsewhere=((resources.puppet_database, stored_times.make_identity_times_earlier),),
-            ),
         )
         self.canary = None if config.canary is None else CanaryParts(services, config=config, canary=config.canary)
         self.sms_sender = SmsSender(

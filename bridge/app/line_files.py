@@ -8,6 +8,7 @@ file is not made beside existing ones: it would prevent the restore of the right
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
@@ -16,6 +17,7 @@ from bot.model.actions import DESK
 from bot.model.desk import Desk
 from bridge.config.sections import Config
 from bridge.lease.key_file_age import peek_keys
+from bridge.runtime.clock import SteadyClock
 from bridge.runtime.settings import read_secret
 from bridge.storage import serialization
 from bridge.storage.database import Database, Transaction
@@ -32,7 +34,7 @@ from bridge.storage.errors import (
 from bridge.storage.postgres_connection import PostgresPlace, connect, require_suitable
 from bridge.storage.sqlite_connection import SqliteConnection
 from bridge.storage.vault import CannotOpen, Vault, key_check_value
-from bridge.tables import desk_state, line_state
+from bridge.tables import clock_trust, desk_state, line_state
 from bridge.tables.threads import AGGREGATE
 from policies import ProblemsError
 
@@ -264,8 +266,19 @@ async def check_names(database: Database, config: Config) -> None:
         await database.commit(commit)
 
 
+async def steady_clock(database: Database) -> SteadyClock:
+    """Return the line's clock, which never runs behind its last note. Raises `CannotStart` for one that is years ahead."""
+    last = await clock_trust.last_time(database)
+    if last and time.time() - last > clock_trust.MAX_AHEAD:
+        problem = (
+            "the machine's clock is more than a year ahead of when this line last ran. Set the clock, and start it again"
+        )
+        raise CannotStart([f"{problem}. If the line did not run for so long, begin a new one (`quietline init`)."])
+    return SteadyClock(not_before=last)
+
+
 async def check_desk(database: Database, vault: Vault, data: Path) -> None:
-    """Raise `CannotStart` when the desk's row cannot be opened: the two files are not of one line, or one is damaged."""
+    """Raise `CannotStart` when the desk's row cannot be opened: the two files are not of one line."""
     sealed = await desk_state.get(database)
     if sealed is None:
         return
@@ -273,7 +286,7 @@ async def check_desk(database: Database, vault: Vault, data: Path) -> None:
         serialization.decode_as(Desk, await vault.open(DESK, AGGREGATE, sealed))
     except (CannotOpen, ValueError, TypeError):
         main, keys = data / MAIN, data / KEYS
-        problem = f"{keys}: does not open the desk in {main}: one of the two is of another line or another time, or damaged"
+        problem = f"{keys}: does not open the desk in {main}: one of the two is of another line or another time"
         raise CannotStart([f"{problem}. Put the two together that belong together. {RESTORE}."]) from None
 
 

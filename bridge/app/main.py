@@ -25,7 +25,7 @@ from typing import Any, Final, NoReturn, TypeVar
 import aiohttp
 
 from bridge.app.bridge import Bridge, HandoverRequested
-from bridge.app.line_files import CannotStart, CannotStartYet
+from bridge.app.line_files import RESTORE, CannotStart, CannotStartYet
 from bridge.app.standby import wait_for_lead
 from bridge.config.load import ConfigError, line_directory, load, read_call_settings
 from bridge.config.packs import load_packs
@@ -39,6 +39,7 @@ from bridge.runtime.crash_points import CrashHook, never_crash
 from bridge.runtime.program import own_version
 from bridge.runtime.service_notifier import ServiceNotifier, ServiceState
 from bridge.runtime.settings import split_listen_address
+from bridge.storage.errors import Corrupt
 from policies import ProblemsError
 from policies.pack import Pack
 
@@ -323,6 +324,8 @@ def _final_problems(leaves: list[BaseException]) -> list[str]:
         match leaf:
             case CannotStart(problems=start_problems):
                 problems += start_problems
+            case Corrupt():
+                problems.append(f"the line's database is damaged and cannot be relied on any more. {RESTORE}.")
             case IdentityTakenOver(user_id=user_id):
                 problems.append(f"{user_id}: {REPLACED}")
             case IdentityInUse(user_id=user_id):

@@ -26,8 +26,9 @@ from bridge.background.backoff import retry_until_done
 from bridge.engine import startup_notices
 from bridge.engine.engine import Engine
 from bridge.engine.timers import Timers
+from bridge.erasure.alert import ErasureAlert
 from bridge.erasure.nightly import NightlyMaintenance
-from bridge.erasure.service import ErasureAlert, ErasureService, module_client_of
+from bridge.erasure.service import ErasureService, module_client_of
 from bridge.inbound.matrix_event_ingest import MatrixEventIngest
 from bridge.inbound.sync_watchdog import SyncWatchdog
 from bridge.matrix.api import synapse_version
@@ -187,7 +188,6 @@ class MatrixWorkers:
             database=services.database,
             module_client=module_client,
             clock=services.clock,
-            alert=self._alert,
         )
         services.wake.uploads = uploads.loop.wake
         async with asyncio.TaskGroup() as group:

@@ -99,8 +99,5 @@ def _problems(health: ModuleHealth) -> frozenset[str]:
 
 
 def _read_problems(value: str | None) -> frozenset[str]:
-    """Read which problems the desk knows; a damaged value counts as empty, so the desk is told once more."""
-    try:
-        return frozenset(map(str, json.loads(value or "[]")))
-    except (ValueError, TypeError):
-        return frozenset()
+    """Read which problems the desk knows."""
+    return frozenset(json.loads(value or "[]"))

@@ -6,7 +6,6 @@ Rule of this module: the exit stack closes everything in reverse order; this mod
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
@@ -23,7 +22,6 @@ from bridge.lease.lead import Lead
 from bridge.lease.process_identity import end_process
 from bridge.matrix.schema import MAIN_SCHEMA, PUPPET_SCHEMA
 from bridge.runtime import log
-from bridge.runtime.clock import SteadyClock
 from bridge.runtime.crash_points import CrashHook
 from bridge.runtime.request_guard import guard
 from bridge.runtime.settings import read_secret
@@ -33,7 +31,6 @@ from bridge.storage.errors import Busy
 from bridge.storage.key_file import KeyFile
 from bridge.storage.postgres_database import database_of
 from bridge.storage.vault import Vault
-from bridge.tables import line_state
 from bridge.tables.suppression import Suppression
 from policies.pack import Pack
 
@@ -107,8 +104,6 @@ class Resources:
             with line_files.startup_errors(data / name, server=server):
                 await each.open()
         await line_files.check_desk(database, vault, data)
-        if count := await database.commit(lambda transaction: line_state.replace_damaged(transaction, now=time.time())):
-            log.event("bridge.damaged_facts_dropped", level=logging.ERROR, count=count)
         await line_files.check_keys(database, config.keys.files)
         await line_files.check_names(database, config)
         await vault.create(DESK)  # what a start tells the desk is sealed before the desk is loaded
@@ -133,7 +128,7 @@ class Resources:
                 database=database,
                 puppet_database=puppet_database,
                 vault=vault,
-                clock=SteadyClock(),
+                clock=await line_files.steady_clock(database),
                 crash=crash,
             ),
             http=http,

@@ -34,16 +34,11 @@ class RunHistory:
 
     @classmethod
     def parse(cls, stored: str | None) -> Self | None:
-        """Read the stored value; None for a missing or damaged one, which must not prevent a start."""
+        """Read the stored value; None before the first start."""
         if stored is None:
             return None
-        try:
-            fields = json.loads(stored)
-            return cls(
-                first=float(fields["first"]), running=bool(fields["running"]), deaths=tuple(map(float, fields["deaths"]))
-            )
-        except (ValueError, LookupError, TypeError):
-            return None
+        fields = json.loads(stored)
+        return cls(first=fields["first"], running=fields["running"], deaths=tuple(fields["deaths"]))
 
     def text(self) -> str:
         """Return the value to store."""

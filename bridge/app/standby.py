@@ -2,7 +2,7 @@
 
 Rules of this module: a webhook gets 503, so that its carrier tries it again; `/live` and `/running` 200, `/ready` 503 with
 the role, `/accepting` 503; nothing is asked of the homeserver or the carrier, no identity is made, and no file is written.
-When no bridge leads because its `keys.db` is too old, or damaged, it reports that, and calls the person on call until a way
+When no bridge leads because its `keys.db` is too old, it reports that, and calls the person on call until a way
 has accepted the call. When it takes over, its port stays open until the leading bridge takes it, so that connections are
 refused only briefly.
 """
@@ -158,8 +158,7 @@ async def wait_for_lead(
     main = config.data_dir / line_files.MAIN
     place, keys = PostgresPlace(server, main.stem), config.data_dir / line_files.KEYS
     front = StartupListener(config)
-    sentences = (line_files.missing_keys, line_files.stale_keys, line_files.damaged_file)
-    missing, stale, damaged = (UnusableKeysAlert(config, say(keys)) for say in sentences)
+    missing, stale = (UnusableKeysAlert(config, say(keys)) for say in (line_files.missing_keys, line_files.stale_keys))
     waiting = Waiting(
         place,
         keys,
@@ -167,10 +166,9 @@ async def wait_for_lead(
         any_keys=any_keys,
         on_missing=missing,
         on_stale=stale,
-        on_damaged=damaged,
         find_again=partial(_current_place, config),
     )
-    for each in (missing, stale, damaged, waiting, front):
+    for each in (missing, stale, waiting, front):
         stack.push_async_callback(each.close)
     try:
         with line_files.startup_errors(main, server=server):

@@ -1,9 +1,9 @@
 """The one background loop: work, sleep until something is due or a wake-up comes, back off, end the process.
 
-Rules of this module: `run_once` does what is due and returns the seconds until it has more to do; it raises what it cannot
-settle itself. What passes by itself is tried again (`backoff`). A damaged page is reported and waited for where the loop is
-given a policy for it (`corruption`). Everything else, a refused token first of all, ends the loop and with it the process.
-A wake-up that comes while `run_once` works is not lost: it runs once more at once. A loop that backs off is not hurried.
+`run_once` does what is due and returns the seconds until it has more to do; it raises what it cannot settle itself. What
+passes by itself is tried again (`backoff`). Everything else, such as a refused token or a damaged database, ends the loop
+and with it the process. A wake-up that comes while `run_once` works is not lost: it runs once more at once. A loop that
+backs off is not hurried.
 """
 
 from __future__ import annotations
@@ -13,9 +13,7 @@ import math
 from collections.abc import Awaitable, Callable
 
 from bridge.background.backoff import DEFAULT_WAITS, RETRIED, Backoff, Waits
-from bridge.background.corruption import CorruptionPolicy
 from bridge.matrix.api.http_client import IdentityTakenOver, TokenRefused
-from bridge.storage.errors import DatabaseError
 
 
 class BackgroundLoop:
@@ -29,10 +27,9 @@ class BackgroundLoop:
         max_sleep: float,
         retry: Waits = DEFAULT_WAITS,
         storage_retry: Waits | None = None,
-        corruption: CorruptionPolicy | None = None,
     ) -> None:
         """Make it. `name`: of its log events. `storage_retry`: waits where the database fails, if others than `retry`."""
-        self._name, self._run_once, self._max_sleep, self._corruption = name, run_once, max_sleep, corruption
+        self._run_once, self._max_sleep = run_once, max_sleep
         self._backoff = Backoff(name, homeserver=retry, storage=storage_retry or retry)
         self._pending = asyncio.Event()
 
@@ -51,10 +48,6 @@ class BackgroundLoop:
             except RETRIED as error:
                 await asyncio.sleep(self._backoff.record(error))
                 continue
-            except DatabaseError as error:
-                if self._corruption is None:
-                    raise
-                wait = await self._corruption.record(f"{self._name}.database_corrupt", error)
             else:
                 self._backoff.reset()
             await self._sleep(wait)
@@ -68,3 +61,15 @@ class BackgroundLoop:
                 await self._pending.wait()
         except TimeoutError:
             return
+
+
+async def run_each(*parts: Callable[[], Awaitable[None]]) -> None:
+    """Do each part in order, also after one that failed. Raises the first error, once all were tried."""
+    first: Exception | None = None
+    for part in parts:
+        try:
+            await part()
+        except Exception as error:  # noqa: BLE001 - whatever one part raises, data of the others must be deleted in time
+            first = first or error
+    if first is not None:
+        raise first

@@ -1,13 +1,12 @@
 """The desk as it is stored: its aggregate without the crowd of a flood, and a row for each thread in that crowd.
 
 Rules of this module: a crowd may have tens of thousands of threads and change many times a second, so a commit writes the
-changed rows only. Memory has the rows' numbers; one commit of the desk at a time. A thread whose row cannot be opened is
-not lost: it is listed among those that ask for a person.
+changed rows only. Memory has the rows' numbers; one commit of the desk at a time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import chain, compress, repeat
 from operator import is_not
@@ -16,12 +15,10 @@ from typing import Final
 from bot.model.actions import DESK
 from bot.model.desk import Desk
 from bot.model.flood import CrowdEntry
-from bridge.runtime import log
 from bridge.services import Services
 from bridge.storage import serialization
 from bridge.storage.database import Transaction
-from bridge.storage.vault import CannotOpen
-from bridge.tables import desk_state, threads
+from bridge.tables import desk_state
 from bridge.tables.threads import AGGREGATE
 
 CROWD: Final = "crowd"
@@ -47,9 +44,8 @@ class DeskStore:
     """Reads the desk at the start, and seals its changes for a commit."""
 
     def __init__(self, services: Services) -> None:
-        self._database, self._vault, self._clock = services.database, services.vault, services.clock
+        self._database, self._vault = services.database, services.vault
         self._numbers: dict[str, int] = {}
-        self._damaged = set[int]()
         self._last = 0
 
     async def load(self) -> Desk:
@@ -64,38 +60,21 @@ class DeskStore:
         crowd = dict[str, CrowdEntry]()
         for number, sealed in (await desk_state.get_crowd(self._database)).items():
             self._last = number
-            try:
-                entry = serialization.decode_as(CrowdEntry, await self._vault.open(DESK, CROWD, sealed))
-            except (CannotOpen, ValueError, TypeError):
-                self._damaged.add(number)
-                continue
+            entry = serialization.decode_as(CrowdEntry, await self._vault.open(DESK, CROWD, sealed))
             crowd[entry.thread] = entry
             self._numbers[entry.thread] = number
-        if self._damaged:
-            crowd |= await self._missing_entries({*crowd, *(entry.thread for entry in desk.threads)})
-            log.event("desk.crowd_rows_unreadable", count=len(self._damaged))
         return replace(desk, flood=replace(desk.flood, crowd=crowd))
-
-    async def _missing_entries(self, known: Container[str]) -> dict[str, CrowdEntry]:
-        """Return entries for threads of a flood that the desk does not know: their texts may be urgent."""
-        now = self._clock.now()
-        return {
-            thread.id: CrowdEntry(thread=thread.id, designation=thread.designation, since=now, asks=True)
-            for thread in await threads.in_flood(self._database)
-            if thread.id not in known
-        }
 
     async def seal(self, before: Desk, after: Desk) -> SealedDesk:
         """Seal the changes of a commit. `before`: the desk as committed last."""
         body = serialization.encode(replace(after, flood=replace(after.flood, crowd={})))
         aggregate = await self._vault.seal(DESK, AGGREGATE, body)
         old, new, last = before.flood.crowd, after.flood.crowd, self._last
-        if new is old and len(new) == len(self._numbers) and not self._damaged:
+        if new is old and len(new) == len(self._numbers):
             return SealedDesk(aggregate=aggregate)
         removed_threads = [entry.thread for entry in _changed_entries(old, new) if entry.thread not in new]
         numbers: dict[str, int | None] = {thread: None for thread in removed_threads if thread in self._numbers}
         crowd: dict[int, bytes | None] = {self._numbers[thread]: None for thread in numbers}
-        crowd |= dict.fromkeys(self._damaged)
         for entry in _changed_entries(new, old) if len(old) == len(self._numbers) else new.values():
             number = self._numbers.get(entry.thread)
             if number is None:
@@ -107,7 +86,6 @@ class DeskStore:
 
     def record_commit(self, sealed: SealedDesk) -> None:
         """Adopt the numbers, after the commit."""
-        self._damaged -= sealed.crowd.keys()
         for thread, number in sealed.numbers.items():
             if number is None:
                 del self._numbers[thread]

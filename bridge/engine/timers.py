@@ -5,9 +5,7 @@ behind all of them. Words whose undo window ends while the homeserver does not a
 for it, no longer than at a start (`startup_hold`), counted from a failure of the database if there was one. After the
 process was frozen for seconds (a paused container, a machine without memory or asleep) such words wait a moment: what their
 author did meanwhile is read first. Elapsed time is measured by a clock that does not jump. When the machine's clock was set
-by more than a minute, the desk gets an alarm, and timers that destroy wait for a person. When that person says that the
-clock is right, the bridge starts again with that clock (`SystemClockCorrected`), and stored times that are too late, or too
-early, are corrected before anything is deleted by its age.
+by more than a minute, the desk gets an alarm, and timers that destroy wait for a person (`bridge/tables/clock_trust.py`).
 
 A clock that jumped ahead looks the same after a pause of a virtual machine, in which our own clock stood still. So after a
 jump that would make waiting words late, the bridge starts again with that clock at once: by its own, words that are hours
@@ -30,7 +28,6 @@ from bot.model.transactional_actions import CancelTimer, SetTimer
 from bot.safety import blocking
 from bot.sending import unsent_texts
 from bridge.background.loop import BackgroundLoop
-from bridge.engine.clock_correction import ClockCorrection
 from bridge.outbound.startup_hold import MAX_HOLD
 from bridge.runtime import log
 from bridge.runtime.clock import seconds_since_boot
@@ -72,7 +69,6 @@ class Timers:
         services: Services,
         *,
         wait_until_idle: Callable[[], Awaitable[None]],
-        correction: ClockCorrection,
         late_after: float,
         is_caught_up: Callable[[], bool] = lambda: True,
         system_time: Callable[[], float] = time.time,
@@ -87,43 +83,21 @@ class Timers:
         self._next_look_at, self._hold_until, self._freezes_in_a_row = math.inf, 0.0, 0
         self._wait_for_homeserver_until = -math.inf
         self._clock_check = clock_trust.ClockCheck(database=services.database, now=services.clock.now, sample=sample)
-        self._correction, self._seconds_ahead, self._late_after = correction, 0, late_after
+        self._late_after = late_after
         self._offset = system_time() - services.clock.now()
         self.loop = BackgroundLoop("timers", self.run_once, max_sleep=MAX_SLEEP, retry=(1.0, 1.0))
         services.wake.timers = self.loop.wake
 
     async def recover(self) -> None:
-        """At the start: check whether the clock was set while no bridge ran, and correct times that are too late."""
-        jump, ahead = await self._clock_check.at_start()
-        inbox_row = await inbox.seal(self._vault, DESK, ClockJumped(seconds=jump)) if jump else None
-        counts = await clock_trust.is_trusted_from_next_start(self._database)
-
-        async def commit(transaction: Transaction) -> None:
-            await clock_trust.add_ahead(transaction, ahead)
-            if ahead >= MAX_SKEW:
-                # These timers do not wait until a person checks the clock, because texters wait for answers.
-                await timer_table.make_times_earlier(transaction, now=int(self._clock.now()), seconds=ahead, destroys=False)
-            if inbox_row is not None:
-                await clock_trust.distrust(transaction)
-                await inbox.append(transaction, inbox_row)
-            elif counts:
-                await clock_trust.end_doubt(transaction)
-            await self._clock_check.write_sample(transaction)
-
-        if jump or counts or abs(ahead) >= MAX_SKEW:
-            await self._database.commit(commit)
-            log.event("timers.clock_jumped", seconds=jump, count=ahead)
-            self._wake.engine(DESK)
-        self._seconds_ahead = await clock_trust.seconds_ahead(self._database)
-        if self._seconds_ahead and not await clock_trust.is_distrusted(self._database):
-            await self._correction.run(self._seconds_ahead)
-            self._seconds_ahead = 0
+        """At the start: check whether the clock was set while no bridge ran."""
+        if not (jump := await self._clock_check.at_start()):
+            return
+        await self._record_jump(jump)
 
     async def run_once(self) -> float:
         """Check the clock, and fire what is due; return the seconds until the next timer is due.
 
-        Raises `SystemClockCorrected` when a person said that the clock is right, and the bridge or stored times use
-        another time, and when the clock is so far ahead of the bridge that waiting words may be late.
+        Raises `SystemClockCorrected` when the clock is so far ahead of the bridge that waiting words may be late.
         """
         began_at = self._monotonic()
         self._note_freeze(began_at)
@@ -175,7 +149,7 @@ class Timers:
             for row, inbox_row in inbox_rows:
                 if inbox_row is None:
                     # Either the thread has ended since, and the row is deleted; or the owner has no key, as after an older
-                    # keys.db was restored, or the row is damaged: then it must not block other timers.
+                    # keys.db was restored: then it must not block other timers.
                     await timer_table.postpone(transaction, row, now + NO_KEY_DELAY)
                 elif await timer_table.take(transaction, row):
                     await inbox.append(transaction, inbox_row)
@@ -196,12 +170,8 @@ class Timers:
         return monotonic < self._hold_until or (waits_for_answer and not self._is_caught_up())
 
     async def _seal(self, timer: Timer) -> InboxRow | None:
-        """Seal the event of a timer; None if its owner has no key, or its own key is damaged."""
-        try:
-            return await inbox.try_seal(self._vault, timer.owner, TimerDue(key=timer.key))
-        except (ValueError, TypeError) as error:
-            log.failure("timers.damaged_row", error)
-            return None
+        """Seal the event of a timer; None if its owner has no key."""
+        return await inbox.try_seal(self._vault, timer.owner, TimerDue(key=timer.key))
 
     async def _next_rows(self) -> list[Timer]:
         """Read the timers that are due first; while the clock is distrusted, only those that destroy nothing."""
@@ -215,9 +185,6 @@ class Timers:
             await self._record_jump(int(jump))
             self._offset += jump
         if self._offset > self._late_after:
-            raise SystemClockCorrected
-        wrong = abs(self._offset) >= MAX_SKEW or self._seconds_ahead
-        if wrong and await clock_trust.is_trusted_from_next_start(self._database):
             raise SystemClockCorrected
 
     async def _record_jump(self, seconds: int) -> None:

@@ -23,7 +23,6 @@ from bot.model.transactional_actions import (
     TrustClock,
 )
 from bridge.matrix.rooms.room_state import rooms_of_thread, set_owner
-from bridge.runtime.clock import system_clock_offset
 from bridge.services import Services
 from bridge.storage.database import Transaction
 from bridge.tables import (
@@ -94,7 +93,7 @@ class TransactionalActions:
             case EraseTexter():
                 await _end(transaction, owner, now=now, canary=action.canary)
             case TrustClock():
-                await clock_trust.trust(transaction, offset=system_clock_offset(self._clock))
+                await clock_trust.trust(transaction)
             case RecordAudit():
                 await self._audit.record(transaction, owner, [action.kind], now=now)
             case Suppress():

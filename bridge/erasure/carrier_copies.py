@@ -21,12 +21,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 from collections.abc import Awaitable, Callable, Sequence
 from itertools import islice
 from typing import Final, TypeAlias
 
-from bridge.background.corruption import AlertCallback, CorruptionPolicy
 from bridge.background.loop import BackgroundLoop
 from bridge.carriers.adapter import (
     CannotDelete,
@@ -37,7 +35,7 @@ from bridge.carriers.adapter import (
     DeliveryReport,
     RetainedByCarrier,
 )
-from bridge.runtime import log
+from bridge.erasure.alert import AlertCallback
 from bridge.runtime.crash_points import CrashPoint
 from bridge.services import Services
 from bridge.storage.database import Sync, Transaction
@@ -97,14 +95,12 @@ class CarrierCopies:
             "carrier_copies",
             self.run_once,
             max_sleep=MAX_SLEEP,
-            corruption=CorruptionPolicy(clock=services.clock, alert=alert),
         )
         services.wake.carrier_copies = self.loop.wake
         self._shown_texts: dict[ShownText, None] = {}
         services.wake.shown_text = self._remember
         self._has_asked_index = False
         self._account, self._accounts = account, list[tuple[str, float]]()
-        self._key_lock = asyncio.Lock()
 
     async def note_account(self) -> None:
         """At the start: note since when the configured account is the line's."""
@@ -123,19 +119,9 @@ class CarrierCopies:
         raw = message_id.encode("utf-8", "surrogatepass")
         try:
             return await self._vault.seal(COPIES, COPIES, raw)
-        except CannotOpen:
-            await self._make_key()
+        except CannotOpen:  # the first copy of the line
+            await self._vault.create(COPIES)
             return await self._vault.seal(COPIES, COPIES, raw)
-
-    async def _make_key(self) -> None:
-        """Make the key of all ids, in place of a damaged one: otherwise no text could be stored."""
-        async with self._key_lock:
-            try:
-                await self._vault.create(COPIES)
-            except CannotOpen:  # ids under it cannot be opened any more (`UNKNOWN_ID`)
-                log.event("carrier_copies.key_replaced", level=logging.ERROR)
-                await self._vault.destroy(COPIES)
-                await self._vault.create(COPIES)
 
     def _remember(self, owner: str, ref: str) -> None:
         """Remember that a text is shown; if there are too many, delete all and read the index again."""

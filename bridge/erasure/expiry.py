@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
 from typing import Final, Protocol
 
-from bridge.background.corruption import AlertCallback, CorruptionPolicy, run_each
-from bridge.background.loop import BackgroundLoop
+from bridge.background.loop import BackgroundLoop, run_each
+from bridge.erasure.alert import AlertCallback
 from bridge.erasure.passing_keys import destroy_passing_keys, seal_again
 from bridge.matrix.api.http_client import HomeserverError, Permanent, TokenRefused, Transient
 from bridge.matrix.api.module_api import HomeserverUnreachable, ModuleRequestRejected
@@ -72,7 +72,6 @@ class ExpiryWorker:
             self.run_once,
             max_sleep=INTERVAL,
             retry=(INTERVAL, INTERVAL),
-            corruption=CorruptionPolicy(clock=services.clock, alert=alert),
         )
 
     async def run_once(self) -> float:
@@ -91,7 +90,7 @@ class ExpiryWorker:
             nonlocal wait
             wait = await self._expire_due(now)
 
-        # Where one fails, such as at a damaged page, other data are deleted all the same.
+        # Where one fails, other data are deleted all the same.
         await run_each(expire, partial(self._clean, now))
         return wait
 
@@ -204,17 +203,16 @@ class ExpiryWorker:
             log.event("expiry.not_overwritten", status=error.status)
 
     async def _delete_expired_rows(self, now: int) -> None:
-        """Delete expired rows, each table in a commit of its own, so that a damaged page keeps the rows of one table."""
-        deletions: tuple[Callable[[Transaction], Awaitable[None]], ...] = (
-            partial(inbox.delete_expired, now=now),
-            partial(sent_texts.delete_expired, now=now),
-            partial(sent_texts.delete_expired_reports, now=now),
-            partial(early_reactions.delete_expired, now=now),
-            partial(erasure_jobs.delete_expired_certificates, now=now),
-            partial(self._suppression.delete_expired, now=now),
-            partial(dead_letters.expire, before=now - dead_letters.RETENTION),
-        )
-        await run_each(*(partial(self._database.commit, deletion) for deletion in deletions))
+        async def commit(transaction: Transaction) -> None:
+            await inbox.delete_expired(transaction, now=now)
+            await sent_texts.delete_expired(transaction, now=now)
+            await sent_texts.delete_expired_reports(transaction, now=now)
+            await early_reactions.delete_expired(transaction, now=now)
+            await erasure_jobs.delete_expired_certificates(transaction, now=now)
+            await self._suppression.delete_expired(transaction, now=now)
+            await dead_letters.expire(transaction, before=now - dead_letters.RETENTION)
+
+        await self._database.commit(commit)
 
 
 @dataclass(slots=True)

@@ -23,8 +23,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from bridge.background.corruption import AlertCallback, CorruptionPolicy
 from bridge.background.loop import BackgroundLoop
+from bridge.erasure.alert import AlertCallback
 from bridge.erasure.certificate import ErasureCertificate
 from bridge.matrix.api.http_client import Permanent, TokenRefused, Transient
 from bridge.matrix.api.module_api import HomeserverUnreachable, ModuleRequestRejected
@@ -32,7 +32,7 @@ from bridge.runtime import log
 from bridge.runtime.crash_points import CrashPoint
 from bridge.services import Services
 from bridge.storage.database import Transaction
-from bridge.storage.errors import DatabaseError, Unavailable
+from bridge.storage.errors import DatabaseError
 from bridge.tables import carrier_copies, clock_trust, erasure_jobs
 from bridge.tables.erasure_jobs import FLUSH, IMMEDIATE, MAX_IMMEDIATE_WAIT, MAX_WAIT, PURGE, ErasureJob
 
@@ -85,7 +85,6 @@ class ErasureRunner:
             "erasure",
             self.run_once,
             max_sleep=MAX_SLEEP,
-            corruption=CorruptionPolicy(clock=services.clock, alert=alert),
         )
 
     async def run_once(self) -> float:
@@ -105,12 +104,8 @@ class ErasureRunner:
             following = await self._steps[job.step](job)
         except StepNotDone as not_yet:
             await self._retry_later(job, not_yet.what, not_yet.after)
-        except Unavailable:
+        except DatabaseError:
             raise
-        except DatabaseError as error:
-            # A page that is damaged for one job may be intact for others.
-            log.failure("erasure.database_corrupt", error, kind=job.step)
-            await self._retry_later(job, "database_damaged", MAX_WAIT)
         except (Transient, HomeserverUnreachable) as error:
             await self._retry_later(job, "homeserver_silent", error.retry_after)
         except TokenRefused:
@@ -120,7 +115,7 @@ class ErasureRunner:
             await self._retry_later(job, "step_refused", 30.0)
         except OSError:
             raise
-        except Exception as error:  # noqa: BLE001 - a damaged row, or a bug, of one job: other jobs and texts continue
+        except Exception as error:  # noqa: BLE001 - a bug of one job: other jobs and texts continue
             log.failure("erasure.step_failed", error, kind=job.step)
             await self._retry_later(job, "program_failed", MAX_WAIT)
         else:

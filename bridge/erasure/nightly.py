@@ -16,8 +16,7 @@ from http import HTTPStatus
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from bridge.background.corruption import CorruptionPolicy, run_each
-from bridge.background.loop import BackgroundLoop
+from bridge.background.loop import BackgroundLoop, run_each
 from bridge.matrix.api.module_api import TIMED_OUT, HomeserverUnreachable, ModuleClient
 from bridge.runtime import log
 from bridge.services import Services
@@ -57,7 +56,6 @@ class NightlyMaintenance:
             self.run_once,
             max_sleep=CHECK_INTERVAL,
             retry=(CHECK_INTERVAL, CHECK_INTERVAL),
-            corruption=CorruptionPolicy(clock=services.clock, alert=None),
         )
 
     async def run_once(self) -> float:
@@ -68,7 +66,6 @@ class NightlyMaintenance:
         if await clock_trust.is_distrusted(self._database):
             return CHECK_INTERVAL
         now = self._clock.now()
-        # A damaged page of the audit keeps no database from its vacuum, and one of ours not the homeserver's.
         await run_each(
             partial(self._expire_audit, now), partial(self._vacuum_ours, now), partial(self._vacuum_homeserver, now)
         )

@@ -16,7 +16,6 @@ from functools import partial
 from typing import Final
 
 from bot.model.actions import THREAD
-from bridge.background.corruption import AlertCallback, CorruptionPolicy
 from bridge.background.loop import BackgroundLoop
 from bridge.matrix.api.http_client import Permanent, TokenRefused
 from bridge.matrix.api.json_fields import MAX_INTEGER, strings_in
@@ -36,7 +35,7 @@ class ReturnedEvents:
     """Looks for such events while the line notes a rollback.
 
     `wake_expiry`: called when some must be redacted. `has_caught_up`: whether the sync has. `lifetime`: that of messages,
-    in seconds. `alert`: says that a damaged page keeps events, and since when.
+    in seconds.
     """
 
     def __init__(
@@ -48,7 +47,6 @@ class ReturnedEvents:
         wake_expiry: Callable[[], None],
         has_caught_up: Callable[[], bool],
         lifetime: int,
-        alert: AlertCallback | None = None,
     ) -> None:
         self._has_caught_up, self._lifetime = has_caught_up, lifetime
         self._database, self._clock = services.database, services.clock
@@ -58,7 +56,6 @@ class ReturnedEvents:
             self.run_once,
             max_sleep=INTERVAL,
             retry=RETRY,
-            corruption=CorruptionPolicy(clock=services.clock, alert=alert),
         )
 
     async def run_once(self) -> float:

@@ -1,6 +1,6 @@
 """Puts erasure together: the parts that `bridge` makes before the homeserver is reached, and those of `matrix_workers`.
 
-Rule of this module: it is wiring, and the one sentence that reports at the desk that something is not gone.
+Rule of this module: it is wiring.
 """
 
 from __future__ import annotations
@@ -9,10 +9,8 @@ import asyncio
 
 import aiohttp
 
-from bot.model.actions import DESK
-from bot.model.line_incidents import ErasureFailed
-from bridge.background.corruption import AlertCallback
 from bridge.config.sections import Config
+from bridge.erasure.alert import AlertCallback
 from bridge.erasure.certificate import CertificateSigner
 from bridge.erasure.expiry import ExpiryWorker
 from bridge.erasure.job_runner import ErasureRunner
@@ -24,33 +22,11 @@ from bridge.matrix.api.http_client import HomeserverClient
 from bridge.matrix.api.module_api import ModuleClient
 from bridge.matrix.rooms.erasure_probe import ErasureProbe
 from bridge.matrix.service import MatrixService
-from bridge.runtime import log
 from bridge.runtime.priority_gate import PriorityGate
 from bridge.runtime.settings import read_secret
 from bridge.services import Services
-from bridge.tables import inbox
 from bridge.tables.suppression import Suppression
 from policies.pack import Settings
-
-
-class ErasureAlert:
-    """Tells the desk that something still exists which should be erased."""
-
-    def __init__(self, services: Services) -> None:
-        self._database, self._vault, self._clock, self._wake = (
-            services.database,
-            services.vault,
-            services.clock,
-            services.wake,
-        )
-
-    async def __call__(self, what: str, since: float) -> None:
-        """Report `what` still exists, and since when it should have been erased (seconds since the epoch)."""
-        hours = max(0, int((self._clock.now() - since) // 3600))
-        inbox_row = await inbox.seal(self._vault, DESK, ErasureFailed(what=what, hours=hours))
-        await self._database.commit(lambda transaction: inbox.append(transaction, inbox_row))
-        log.event("erasure.failed")
-        self._wake.engine(DESK)
 
 
 async def module_client_of(config: Config, matrix: MatrixService, session: aiohttp.ClientSession) -> ModuleClient:
@@ -104,7 +80,6 @@ class ErasureService:
             wake_expiry=self._expiry.loop.wake,
             has_caught_up=matrix.sync.caught_up.is_set,
             lifetime=settings.message_ttl,
-            alert=alert,
         )
         services.wake.erasure_jobs = self._erasure.loop.wake
 

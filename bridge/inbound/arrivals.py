@@ -34,14 +34,11 @@ class ArrivalHistory:
 
     @classmethod
     def parse(cls, stored: str | None) -> Self | None:
-        """Read the stored value; None if no text has come yet, or the value is damaged, which must not refuse a text."""
+        """Read the stored value; None if no text has come yet."""
         if stored is None:
             return None
-        try:
-            fields = json.loads(stored)
-            return cls(last=int(fields["last"]), gaps={int(week): int(gap) for week, gap in fields["gaps"].items()})
-        except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError):
-            return None
+        fields = json.loads(stored)
+        return cls(last=fields["last"], gaps={int(week): gap for week, gap in fields["gaps"].items()})
 
     def text(self) -> str:
         """Return the value to store."""

@@ -16,7 +16,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from bot.model.line_incidents import GapKind, TextsMissing
-from bridge.background.corruption import CorruptionPolicy
 from bridge.background.loop import BackgroundLoop
 from bridge.carriers.adapter import Carrier, Ignored
 from bridge.inbound.hourly_alerts import HourlyAlerts
@@ -24,7 +23,7 @@ from bridge.inbound.webhook import NotStored, Webhook
 from bridge.runtime import log
 from bridge.services import Services
 from bridge.storage.database import Transaction
-from bridge.storage.errors import ConstraintViolation, Corrupt
+from bridge.storage.errors import ConstraintViolation
 from bridge.tables import line_state
 from bridge.tables.sent_texts import ID_RETENTION
 
@@ -55,7 +54,6 @@ class CarrierBackfill:
             self.reconcile_and_note,
             max_sleep=INTERVAL,
             retry=(30.0, 30.0),
-            corruption=CorruptionPolicy(clock=services.clock, alert=None),
         )
 
     async def report_absence(self) -> None:
@@ -66,8 +64,7 @@ class CarrierBackfill:
         seen_at = float(last.split(" ")[0])
         away = self._clock.now() - seen_at
         if away > MAX_ABSENCE:
-            minutes = int(away / 60) if seen_at else 0  # 0: damaged, so nobody knows how long
-            await self._hourly_alerts.alert(TextsMissing(kind=GapKind.AWAY, minutes=minutes))
+            await self._hourly_alerts.alert(TextsMissing(kind=GapKind.AWAY, minutes=int(away / 60)))
 
     async def run(self) -> None:
         """Backfill until cancelled; nothing to do for a carrier without a listing."""
@@ -110,9 +107,8 @@ class CarrierBackfill:
                         await self._webhook.report_ignored(listed)
                         continue
                     await self._webhook.accept_text(listed)
-                except (NotStored, Corrupt, ConstraintViolation):
-                    # The thread lacks its key, or a page that only this text needs is damaged. Other texts are stored all
-                    # the same, and this one is listed again.
+                except (NotStored, ConstraintViolation):
+                    # The thread lacks its key. Other texts are stored all the same, and this one is listed again.
                     missing += 1
                     self._measurements.record_text_not_kept()
                     continue

@@ -193,7 +193,7 @@ class Screening:
         self._wake.engine(DESK)
 
     async def _has_stop(self, texts: Iterable[InboxRow]) -> bool:
-        """Whether one of these texts is a STOP. A damaged one is not."""
+        """Whether one of these texts is a STOP."""
         for text in texts:
             try:
                 event = serialization.decode_as(TextArrived, await inbox.open_body(self._vault, text))

@@ -69,19 +69,17 @@ class Waiting:
         on_missing: Callable[[], None] = _do_nothing,
         on_stale: Callable[[], None] = _do_nothing,
         find_again: Callable[[PostgresPlace], PostgresPlace] = _same_place,
-        on_damaged: Callable[[], None] = _do_nothing,
     ) -> None:
         """`place`: of the main database; `keys`: `keys.db`; `any_keys`: accept also an older one.
 
         `read_change_count`: how many changes of that file the database knows of; `on_missing` and `on_stale` are called at
-        each look that finds the file missing or too old, and `on_damaged` by `run`, when it is no database: it may still be
-        being copied.
+        each look that finds the file missing or too old.
         `find_again`: returns the place as configured now, after its server refused us.
         """
         self._place, self._keys, self._end, self._any_keys = place, keys, end, any_keys
         self._find_again = find_again
         self._read_change_count = read_change_count
-        self._on_missing, self._on_stale, self._on_damaged = on_missing, on_stale, on_damaged
+        self._on_missing, self._on_stale = on_missing, on_stale
         self._connection: PostgresConnection | None = None
         self._identity = own_identity()
         self._last_lease: Lease | None = None
@@ -91,7 +89,7 @@ class Waiting:
         self._published_name = ""
 
     async def run(self) -> Lead:
-        """Wait until the lease is ours. Raises `UnsuitableServer` only."""
+        """Wait until the lease is ours. Raises `UnsuitableServer`, and `KeyFileUnreadable` for a damaged file, only."""
         while True:
             try:
                 if (lead := await self.try_once()) is not None:
@@ -105,7 +103,7 @@ class Waiting:
             except KeyFileUnreadable as error:
                 self._log_at_intervals("lease.keys_not_read", error.why)
                 if isinstance(error.why, Corrupt):
-                    self._on_damaged()
+                    raise
             except DatabaseError as error:
                 self._log_at_intervals("lease.not_read", error)
             soon = self._last_lease is not None and self._last_lease.handover

@@ -174,9 +174,8 @@ class OutboxDispatcher:
                 group.create_task(self._work(self._queues[transport], perform))
 
     def _push(self, key: LaneKey) -> None:
-        # A damaged lane or transport must not prevent the start: its row comes last, or becomes a dead letter.
-        priority = PRIORITY.get(key[1].partition(":")[0], len(PRIORITY))
-        self._queues.get(key[2], self._queues["matrix"]).put_nowait((priority, next(self._order), key))
+        priority = PRIORITY[key[1].partition(":")[0]]
+        self._queues[key[2]].put_nowait((priority, next(self._order), key))
 
     async def _work(self, queue: asyncio.PriorityQueue[tuple[int, int, LaneKey]], perform: Perform) -> None:
         while True:

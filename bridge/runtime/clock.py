@@ -49,14 +49,14 @@ def said_at(clock: Clock, at: float, server_time: float | None) -> float:
 
 
 class SteadyClock:
-    """The machine's clock at the start, plus the time that has passed since.
+    """The machine's clock at the start, or `not_before` where that is later, plus the time that has passed since.
 
     When a person sets the machine's clock, undo windows and waits keep their length; `timers` tells the desk. Times of day
     (opening hours, quiet hours) follow the machine's clock.
     """
 
-    def __init__(self) -> None:
-        self._start = time.time() - time.clock_gettime(_CLOCK_ID)
+    def __init__(self, *, not_before: float = 0.0) -> None:
+        self._start = max(time.time(), not_before) - time.clock_gettime(_CLOCK_ID)
 
     def now(self) -> float:
         """Return seconds since the epoch."""

@@ -82,11 +82,8 @@ class CalendarState:
 
     @classmethod
     def parse(cls, text: str | None) -> Self:
-        """Read what :meth:`text` wrote; nothing, or a damaged value, is a calendar that was never looked at."""
-        try:
-            return cls(**json.loads(text or "{}"))
-        except (ValueError, TypeError):
-            return cls()
+        """Read what :meth:`text` wrote; nothing is a calendar that was never looked at."""
+        return cls(**json.loads(text or "{}"))
 
     def text(self) -> str:
         """Return it as the table keeps it."""

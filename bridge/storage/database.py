@@ -46,11 +46,6 @@ def insertion(row: Mapping[str, Value]) -> tuple[str, list[Value]]:
     return f"({', '.join(names)}) VALUES ({placeholders(len(names))})", [row[name] for name in names]
 
 
-def earlier(column: str) -> str:
-    """Return an assignment for UPDATE: a time that is too far ahead becomes `$2` earlier, and `$1` at the latest."""
-    return f"{column} = CASE WHEN {column} - $2 > $1 THEN $1 ELSE {column} - $2 END"
-
-
 class Row(Protocol):
     """A row: values by name or position, iterated in their order; `dict(row)` has them by name."""
 

@@ -83,7 +83,7 @@ OWNER_BYTES = 264
 """A room's id has up to 255, and `room:` before it (https://spec.matrix.org/latest/appendices/#room-ids)."""
 WRAPPED_BYTES = 61
 FREE_OWNER = bytes(OWNER_BYTES)
-VERSION = 2
+VERSION = 1
 MODE = 0o600
 MAX_TOGETHER: Final = 100
 """Keys that are written with one wait for the disk."""
@@ -129,7 +129,7 @@ class KeyFile:
     async def open(self) -> None:
         """Make the file if there is none (mode 0600), roll back what a crash left half done, clear the journal.
 
-        A file of version 1, without slots, is converted in place. Raises ValueError for one newer than this program.
+        Raises ValueError for one newer than this program.
         """
         await self._run(self._open)
 
@@ -210,7 +210,6 @@ class KeyFile:
             self._claim(connection)
             for statement in COUNTING:
                 connection.execute(statement)
-            _migrate_from_version_1(connection)
             connection.execute(f"PRAGMA user_version = {VERSION}")
             connection.execute("COMMIT")
             overwrite(self._journal)
@@ -368,21 +367,8 @@ def _refuse_newer(connection: SqliteConnection) -> None:
         raise ValueError("keys.db was written by a newer version of this program")
 
 
-def _migrate_from_version_1(connection: SqliteConnection) -> None:
-    """Convert the keys of version 1, one row each; its pages are overwritten when they are freed."""
-    if connection.fetchval("SELECT 1 FROM sqlite_master WHERE name = 'keys'") is None:
-        return
-    for owner, wrapped in connection.fetch("SELECT owner, wrapped FROM keys ORDER BY owner"):
-        connection.execute(ADD, _pad_owner(owner), wrapped)
-    connection.execute("DROP TABLE keys")
-
-
 def _read_slots(connection: SqliteConnection) -> _Slots:
-    # A damaged name is an owner without rows: its key is lost, and no other.
-    named = [
-        (n, bytes(owner).rstrip(b"\0").decode(errors="surrogateescape"))
-        for n, owner in connection.fetch("SELECT n, owner FROM slot")
-    ]
+    named = [(n, bytes(owner).rstrip(b"\0").decode()) for n, owner in connection.fetch("SELECT n, owner FROM slot")]
     return _Slots(by_owner={name: n for n, name in named if name}, free=[n for n, name in named if not name])
 
 
@@ -392,7 +378,7 @@ def _require_size(wrapped: bytes) -> None:
 
 
 def _pad_owner(owner: str) -> bytes:
-    name = owner.encode(errors="surrogateescape")
+    name = owner.encode()
     if not 0 < len(name) <= OWNER_BYTES:
         raise ValueError(f"an owner has 1 to {OWNER_BYTES} bytes, not {len(name)}")
     return name.ljust(OWNER_BYTES, b"\0")

@@ -118,7 +118,7 @@ class SqliteConnection(Snapshot):
             columns = {name: place for place, (name, _type) in enumerate(cursor.get_description())}
             return [NamedRow(columns, first), *(NamedRow(columns, row) for row in cursor)]
         except UnicodeDecodeError:
-            return self._fetch_damaged(cursor, statement, values)
+            raise Corrupt("UTF-8") from None
         except apsw.Error as error:
             raise self._translate(error) from None
 
@@ -126,35 +126,6 @@ class SqliteConnection(Snapshot):
         numbered = _with_numbered_parameters(statement)
         try:
             return self._connection.execute(numbered, values)
-        except apsw.Error as error:
-            raise self._translate(error) from None
-        except UnicodeEncodeError:  # a text from `_fetch_damaged`; nothing was executed yet
-            texts = {n: value for n, value in enumerate(values, 1) if isinstance(value, str)}
-            cast = _NUMBERED.sub(lambda at: f"CAST({at[0]} AS TEXT)" if int(at[1]) in texts else at[0], numbered)
-            encoded = (value.encode(errors=ESCAPE) if isinstance(value, str) else value for value in values)
-            return self._run(cast, tuple(encoded))
-
-    def _fetch_damaged(self, cursor: apsw.Cursor, statement: str, values: tuple[Value, ...]) -> list[Row]:
-        """Return rows with a text that is not UTF-8: as a value like any other, it concerns its own row alone.
-
-        It has a surrogate for each wrong byte (docs.python.org/3/library/codecs.html, `surrogateescape`), and finds its row
-        again as a statement's value.
-        """
-        may_repeat = cursor.is_readonly
-        cursor.close(True)  # a statement that is not at its end prevents each commit
-        if not may_repeat:
-            raise Corrupt("UTF-8")
-        try:
-            columns = {name: place for place, (name, _type) in enumerate(self._run(statement, values).get_description())}
-            names = [f"c{place}" for place in range(len(columns))]
-            texts = ", ".join(
-                f"typeof({c}), CASE typeof({c}) WHEN 'text' THEN CAST({c} AS BLOB) ELSE {c} END" for c in names
-            )
-            query = f"WITH damaged ({', '.join(names)}) AS ({statement}) SELECT {texts} FROM damaged"  # noqa: S608
-            return [
-                NamedRow(columns, tuple(_decode(*row[n : n + 2]) for n in range(0, len(row), 2)))
-                for row in self._run(query, values).fetchall()
-            ]
         except apsw.Error as error:
             raise self._translate(error) from None
 
@@ -195,10 +166,6 @@ class SqliteConnection(Snapshot):
         # A file system that allocates inodes dynamically reports a total of 0.
         without_files = disk.f_files > 0 and disk.f_favail < ROOM_FILES
         return without_files or disk.f_bavail * disk.f_frsize < ROOM_BYTES
-
-
-def _decode(storage_class: Any, value: Any) -> Any:
-    return value.decode(errors=ESCAPE) if storage_class == "text" else value
 
 
 MEMORY: Final = ":memory:"

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
-from bridge.storage.database import Reader, Transaction, earlier, placeholders
+from bridge.storage.database import Reader, Transaction, placeholders
 from bridge.tables.erasure_jobs import PERSON
 from bridge.tables.threads import is_on_hold
 
@@ -214,11 +214,3 @@ async def results_of(reader: Reader, owner: str) -> dict[str, int]:
 async def delete_results(transaction: Transaction, owner: str) -> None:
     """Forget what became of an owner's copies."""
     await transaction.execute("DELETE FROM copy_result WHERE owner = $1", owner)
-
-
-async def make_times_earlier(transaction: Transaction, *, latest: int, due: int, seconds: int) -> None:
-    """Let copies that seem to be known since after `latest`, or are due after `due`, be so many seconds earlier."""
-    query = f"UPDATE carrier_copy SET {earlier('noted')} WHERE noted > $1"  # noqa: S608 - a constant
-    await transaction.execute(query, latest, seconds)
-    query = f"UPDATE carrier_copy SET {earlier('due')} WHERE due > $1"  # noqa: S608 - a constant
-    await transaction.execute(query, due, seconds)

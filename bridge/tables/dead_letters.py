@@ -34,7 +34,7 @@ from bot.model.thread_desk_events import (
     ThreadQueued,
 )
 from bridge.runtime import log
-from bridge.storage.database import Database, Reader, Transaction, earlier
+from bridge.storage.database import Database, Reader, Transaction
 from bridge.storage.serialization import decode_as, is_known, kind_name
 from bridge.storage.vault import CannotOpen, Vault, passing_owner_of
 from bridge.tables import inbox, threads
@@ -298,9 +298,3 @@ async def delete_all(transaction: Transaction, owner: str) -> None:
 async def count(reader: Reader) -> int:
     """Return how many are kept."""
     return int(await reader.fetchval("SELECT COUNT(*) FROM dead_letter"))
-
-
-async def make_times_earlier(transaction: Transaction, *, latest: int, seconds: int) -> None:
-    """Let dead letters that seem to have been recorded after `latest` have been recorded so many seconds earlier."""
-    query = f"UPDATE dead_letter SET {earlier('at')} WHERE at > $1"  # noqa: S608 - a constant
-    await transaction.execute(query, latest, seconds)

@@ -13,7 +13,7 @@ from typing import Final
 from bot.model.events import ReactionAdded
 from bridge.runtime import log
 from bridge.storage import serialization
-from bridge.storage.database import Transaction, earlier
+from bridge.storage.database import Transaction
 from bridge.storage.vault import CannotOpen, Vault
 from bridge.tables import inbox
 
@@ -65,14 +65,3 @@ async def delete(transaction: Transaction, owner: str) -> None:
 async def delete_expired(transaction: Transaction, now: int) -> None:
     """Delete the early reactions that have waited too long for their event."""
     await transaction.execute("DELETE FROM early_reaction WHERE until < $1", now)
-
-
-async def make_times_earlier(transaction: Transaction, *, until: int, seconds: int) -> None:
-    """Move times earlier by so many seconds, of reactions that would wait beyond `until`."""
-    query = f"UPDATE early_reaction SET {earlier('until')} WHERE until > $1"  # noqa: S608 - a constant
-    await transaction.execute(query, until, seconds)
-
-
-async def make_times_later(transaction: Transaction, *, seconds: int) -> None:
-    """Let reactions wait for so many seconds longer."""
-    await transaction.execute("UPDATE early_reaction SET until = until + $1", seconds)

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
-from bridge.storage.database import Reader, Transaction, earlier
+from bridge.storage.database import Reader, Transaction
 from bridge.tables.threads import is_on_hold
 
 ROOM, PERSON = "room", "person"
@@ -80,7 +80,7 @@ async def begin(
 async def count_canary(reader: Reader) -> int:
     """Return how many jobs about the canary have something to erase still."""
     rows = await reader.fetch("SELECT counts FROM erasure WHERE step <> $1", FLUSH)
-    return sum(CANARY in _counts(row["counts"]) for row in rows)
+    return sum(CANARY in json.loads(row["counts"]) for row in rows)
 
 
 async def forget_thread(transaction: Transaction, thread: str) -> None:
@@ -116,15 +116,7 @@ async def next_job(reader: Reader, now: float, *, clock_distrusted: bool) -> Era
             ORDER BY CASE WHEN {is_immediate} THEN 0 ELSE 1 END, e.due LIMIT 1""",  # noqa: S608 - constants
         now,
     )
-    return None if row is None else ErasureJob(**{**dict(row), "counts": _counts(row["counts"])})
-
-
-def _counts(stored: str) -> dict[str, int]:
-    """Return what a job has found so far; empty for a damaged value, because the erasure must continue all the same."""
-    try:
-        return {str(name): int(count) for name, count in json.loads(stored).items()}
-    except (ValueError, TypeError, AttributeError, ArithmeticError):
-        return {}
+    return None if row is None else ErasureJob(**{**dict(row), "counts": json.loads(row["counts"])})
 
 
 async def ids_at_step(reader: Reader, step: str) -> list[str]:
@@ -193,23 +185,3 @@ async def count_failing(reader: Reader, *, tries: int) -> int:
 async def delete_expired_certificates(transaction: Transaction, now: int) -> None:
     """Delete the certificates whose time is over."""
     await transaction.execute("DELETE FROM erasure_certificate WHERE until < $1", now)
-
-
-async def make_times_earlier(transaction: Transaction, *, now: int, latest: int, seconds: int) -> None:
-    """Move the begin of jobs that seem to have begun after `latest` earlier by so many seconds.
-
-    Steps that are due later than a job's grace, counted from now, are moved in the same way.
-    """
-    query = f"UPDATE erasure SET {earlier('began')} WHERE began > $1"  # noqa: S608 - a constant
-    await transaction.execute(query, latest, seconds)
-    await transaction.execute(
-        f"UPDATE erasure SET due = due - $2 WHERE due > $1 + grace + {MAX_WAIT}",  # noqa: S608 - a constant
-        now,
-        seconds,
-    )
-
-
-async def make_times_later(transaction: Transaction, *, seconds: int) -> None:
-    """Move the steps of jobs that nobody wanted at once later by so many seconds."""
-    query = f"UPDATE erasure SET due = due + $1 WHERE grace > {IMMEDIATE}"  # noqa: S608 - a constant
-    await transaction.execute(query, seconds)

@@ -36,7 +36,7 @@ from bot.model.events import (
 from bot.model.line_incidents import RoomLost, StaffAdded, StaffRemoved
 from bot.model.thread_desk_events import PhoneMuted, PhoneStopped
 from bridge.storage import serialization
-from bridge.storage.database import Reader, Row, Transaction, earlier
+from bridge.storage.database import Reader, Row, Transaction
 from bridge.storage.serialization import kind_name
 from bridge.storage.vault import CannotOpen, Passing, Vault, passing_owner_of
 from bridge.tables.threads import StoredThread, is_on_hold
@@ -152,10 +152,9 @@ async def owners(reader: Reader) -> list[str]:
 
 async def next_at_desk(reader: Reader, most: int) -> list[SequencedRow]:
     """Return the desk's next events to decide: the oldest of people's alone, or up to `most` others, the oldest first."""
-    # In the order of `of_people`, so that a damaged value of it, which is neither, is found as well.
-    query = "SELECT seq, kind, body FROM inbox WHERE owner = $1{} ORDER BY of_people, seq LIMIT $2"
-    rows = await reader.fetch(query.format(" AND of_people > FALSE"), DESK, 1)
-    return [_sequenced_row(DESK, row) for row in rows or await reader.fetch(query.format(""), DESK, most)]
+    query = "SELECT seq, kind, body FROM inbox WHERE owner = $1 AND of_people = $2 ORDER BY seq LIMIT $3"
+    rows = await reader.fetch(query, DESK, True, 1) or await reader.fetch(query, DESK, False, most)
+    return [_sequenced_row(DESK, row) for row in rows]
 
 
 async def next_to_decide(reader: Reader, owner: str) -> NextEvent | None:
@@ -290,14 +289,3 @@ async def count(reader: Reader) -> int:
 async def delete_expired(transaction: Transaction, now: int) -> None:
     """Delete the notes of carrier messages whose time is over."""
     await transaction.execute("DELETE FROM seen WHERE until < $1", now)
-
-
-async def make_times_earlier(transaction: Transaction, *, until: int, seconds: int) -> None:
-    """Shorten the notes of carrier messages that are kept for longer than `until` by so many seconds."""
-    query = f"UPDATE seen SET {earlier('until')} WHERE until > $1"  # noqa: S608 - a constant
-    await transaction.execute(query, until, seconds)
-
-
-async def make_times_later(transaction: Transaction, *, seconds: int) -> None:
-    """Let messages of the carrier be noted for so many seconds longer."""
-    await transaction.execute("UPDATE seen SET until = until + $1", seconds)

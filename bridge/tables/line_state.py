@@ -1,31 +1,15 @@
 """The table `line`: small durable facts of the line, one value for each name.
 
 Rules of this module: no other module has a statement on this table. The module that uses a name defines its value, and
-every name is listed here, so that no two facts share one. One damaged value costs what it was for, and ends neither a start
-nor a part of the line: each is read by `as_read`, which no user of this module can leave out.
+every name is listed here, so that no two facts share one.
 """
 
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Mapping
-from functools import lru_cache, partial
-from typing import Any, Final, Literal, cast
+from typing import Final
 
-from bridge.runtime import log
-from bridge.runtime.value_readers import (
-    Milliseconds,
-    Seconds,
-    ValueReader,
-    WholeNumber,
-    entries,
-    is_time,
-    members,
-    one_of,
-    text,
-    whole,
-)
 from bridge.storage.database import Reader, Snapshot, Transaction
 
 CHECK_FOUND: Final = "check_found"
@@ -56,8 +40,6 @@ CARRIER_WATERMARK: Final = "carrier_watermark"
 """Until when the carrier's list was read: seconds since the epoch."""
 CLOCK_DISTRUSTED: Final = "clock_doubted"
 """Present while the machine's clock is not trusted (`clock_trust`)."""
-CLOCK_AHEAD: Final = "clock_ahead"
-"""By how many seconds stored times are ahead of the clock, until they are corrected (`clock_trust`)."""
 CLOCK_SAMPLE: Final = "clock_last"
 """The machine's clocks, once a minute (`clock_trust`)."""
 CONFIGURATION: Final = "configured"
@@ -125,111 +107,22 @@ VACUUM_BEGUN: Final = "vacuum_begun"
 VACUUM_RESULT: Final = "vacuum_result"
 """Which database was last vacuumed there (`database` of `RoomStatus`) and for how many seconds, as JSON."""
 
-TIMES: Final = (
-    CALENDAR_STATE,
-    CARRIER_ACCOUNTS,
-    DRILLED,
-    LAST_BACKUP,
-    RESTORE,
-    REWRITTEN,
-    RUNS,
-    SERVER_HISTORY,
-    STRAY_ALERT,
-    VACUUMED,
-    VACUUM_BEGUN,
-)
-"""Names (or how names begin) of values that are a time, or JSON that holds some."""
 
 GET: Final = "SELECT value FROM line WHERE name = $1"
 GET_AT: Final = 'SELECT value FROM "{}".line WHERE name = $1'
 PUT: Final = "INSERT INTO line (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
 
 
-def readers() -> dict[str, ValueReader]:
-    """Return the reader of each name (`STRAY_ALERT`: how they begin) of which not every text is a whole value.
-
-    Not here: keys, names and digests, which are only compared; what is signed or sealed; names whose presence says all; and
-    `MODULE_PROBLEMS`, whose one reader knows a damaged value.
-    """
-    times = (CARRIER_WATERMARK, DRILLED, LAST_BACKUP, MODULE_MISSING, REWRITTEN, STRAY_ALERT, VACUUMED, VACUUM_BEGUN)
-    objects: dict[str, dict[str, Any]] = {
-        ALARM_TEST_RESULT: {"test": str, "ways": dict[str, bool]},
-        ARRIVALS: {"last": WholeNumber, "gaps": dict[WholeNumber, WholeNumber]},
-        CALENDAR_STATE: {"source": str, "read_at": Seconds, "failing_since": Seconds, "told": bool},
-        RESTORE: {"made": Seconds, "unfinished": WholeNumber},
-        RETENTION: dict.fromkeys(("message_ttl", "idle", "grace", "continuing"), WholeNumber),
-        RUNS: {"first": Seconds, "running": bool, "deaths": list[Seconds]},
-        SERVER_HISTORY: {"history": str, "changed": Seconds},
-        VACUUM_RESULT: {"database": str, "seconds": Seconds},
-    }
-    return {
-        **dict.fromkeys(times, whole(lambda: Seconds)),
-        **dict.fromkeys((CLOCK_AHEAD, KEYS_MISSING), whole(lambda: WholeNumber)),
-        **dict.fromkeys((EVENTS_LOST, EVENTS_RETURNED, MEMBERS_RETURNED), whole(lambda: Milliseconds)),
-        CHECK_FOUND: entries(lambda: str),
-        **dict.fromkeys((ALARM_TEST, CANARY_STEP), text),
-        **{name: whole(partial(members, **kinds)) for name, kinds in objects.items()},
-        CARRIER_ACCOUNTS: whole(lambda: list[tuple[str, Seconds]]),
-        CLOCK_SAMPLE: _read_sample,
-        OLD_ROOMS: one_of(KEPT, TOLD, ERASE),
-        RESTORED_ROSTER: entries(lambda: members(mxid=str, role=Literal["advocate", "supervisor"])),
-        # Another role is none: a removal must not become an invitation.
-        STAFF_CHANGES: entries(lambda: members(user=str, role=Literal["advocate", "supervisor", "removed"])),
-    }
-
-
-def _read_sample(value: str) -> str:
-    """Read a sample of the clock: two times, and where they were noted the machine's start and another time."""
-    wall, since_boot, *rest = value.split(" ")
-    if not all(map(is_time, (wall, since_boot, *rest[1:]))):
-        raise ValueError("no time")
-    return text(value)
-
-
-_readers_by_name: Final = readers()
-_read_if_damaged: Final = {
-    CARRIER_WATERMARK: "1",  # the carrier's list is read again as far back as texts may still be new
-    CLOCK_SAMPLE: "0 0",  # so the clock was set, as far as known: nothing is deleted until a person has looked
-    MODULE_MISSING: "0",  # the desk was told long ago
-    OLD_ROOMS: KEPT,  # they stay until a person says once more that no legal hold concerns them
-    RESTORE: '{"made": 0, "unfinished": 0}',  # the desk is told, and rooms from before the restore stay
-    SERVER_HISTORY: '{"history": "", "changed": 0}',  # the server has another one: it may lack the last commits
-}
-"""What is read in place of a damaged value that guards something; any other damaged value is read as never written."""
-
-
-def as_read(name: str, value: Any) -> str | None:
-    """Return a stored value as it is to be read: of a damaged one what can be read, or what stands in its place.
-
-    A damaged page of SQLite may hold bytes in place of the text.
-    """
-    reader = _readers_by_name.get(STRAY_ALERT if name.startswith(STRAY_ALERT) else name)
-    if value is None or reader is None:
-        return cast("str | None", value)
-    try:
-        return reader(value) if isinstance(value, str) else _read_if_damaged.get(name)
-    except (ValueError, RecursionError):
-        return _read_if_damaged.get(name)
-
-
-@lru_cache(maxsize=64)
-def _note_damaged(name: str, _value: str) -> None:
-    """Note a damaged value, once in a run: some are read every two seconds."""
-    log.event("bridge.damaged_fact_read", level=logging.ERROR, kind=name)
-
-
 async def get(reader: Reader, name: str) -> str | None:
-    """Return the value of that name, or None; of a damaged one what `as_read` leaves."""
+    """Return the value of that name, or None."""
     value: str | None = await reader.fetchval(GET, name)
-    intact = as_read(name, value)
-    if value is not None and intact != value:
-        _note_damaged(name, value)
-    return intact
+    return value
 
 
 async def get_at(reader: Reader, schema: str, name: str) -> str | None:
     """Return the same to a connection that has another schema before it. There must be a table."""
-    return as_read(name, await reader.fetchval(GET_AT.format(schema), name))
+    value: str | None = await reader.fetchval(GET_AT.format(schema), name)
+    return value
 
 
 async def get_time(reader: Reader, name: str) -> float:
@@ -239,13 +132,8 @@ async def get_time(reader: Reader, name: str) -> float:
 
 def peek(connection: Snapshot, name: str) -> str | None:
     """Return the same to a verb that reads beside the bridge."""
-    return as_read(name, connection.fetchval(GET, name))
-
-
-def peek_damaged(connection: Snapshot) -> list[str]:
-    """Return the names of damaged values, for `quietline doctor`."""
-    rows = connection.fetch("SELECT name, value FROM line ORDER BY name")
-    return [row["name"] for row in rows if as_read(row["name"], row["value"]) != row["value"]]
+    value: str | None = connection.fetchval(GET, name)
+    return value
 
 
 def peek_wrong_keys(connection: Snapshot, check_values: Mapping[str, str]) -> list[str]:
@@ -302,47 +190,3 @@ async def delete(transaction: Transaction, name: str) -> None:
 async def delete_value(transaction: Transaction, name: str, value: str) -> None:
     """Forget the value of that name if it is still that one."""
     await transaction.execute("DELETE FROM line WHERE name = $1 AND value = $2", name, value)
-
-
-async def replace_damaged(transaction: Transaction, *, now: float) -> int:
-    """Replace damaged values by what is read in their place, or delete them; return how many there were. At the start.
-
-    `now`: where it is damaged until when events may be lost or returned, all that are older than the start are looked for.
-    """
-    count = 0
-    for row in await transaction.fetch("SELECT name, value FROM line"):
-        name, value = row["name"], row["value"]
-        if (intact := as_read(name, value)) == value:
-            continue
-        count += 1
-        if intact is None:
-            await delete(transaction, name)
-        else:
-            await put(transaction, name, intact)
-        if name in {EVENTS_LOST, EVENTS_RETURNED}:
-            await put(transaction, EVENTS_LOST, str(int(now * 1000)))
-    return count
-
-
-async def make_times_earlier(transaction: Transaction, *, now: float, seconds: int) -> None:
-    """Make the times after `now` so many seconds earlier; delete the history of arrivals when its last is after `now`."""
-    for row in await transaction.fetch("SELECT name, value FROM line"):
-        name = row["name"]
-        if (value := as_read(name, row["value"])) is None:
-            continue
-        if name.startswith(TIMES):
-            await put(transaction, name, json.dumps(_make_value_earlier(json.loads(value), now, seconds)))
-        elif name == ARRIVALS and json.loads(value)["last"] * 3600 > now:
-            await delete(transaction, ARRIVALS)
-
-
-def _make_value_earlier(value: Any, now: float, seconds: int) -> Any:
-    match value:
-        case dict():
-            return {name: _make_value_earlier(each, now, seconds) for name, each in value.items()}
-        case list():
-            return [_make_value_earlier(each, now, seconds) for each in value]
-        case bool() | str() | None:
-            return value
-        case _:
-            return value - seconds if value > now else value

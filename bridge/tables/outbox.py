@@ -12,7 +12,7 @@ from enum import Enum
 from typing import NamedTuple
 
 from bot.model.actions import DESK, SendMessage, SendSms
-from bridge.storage.database import Reader, Row, Transaction, earlier
+from bridge.storage.database import Reader, Row, Transaction
 from bridge.storage.serialization import kind_name
 
 CARRIER = "carrier"
@@ -208,12 +208,6 @@ async def oldest_created(reader: Reader) -> int | None:
     """Return when the oldest row was put in that could leave, in seconds since the epoch; None when there is none."""
     created: int | None = await reader.fetchval(OLDEST_STUCK)
     return created
-
-
-async def make_times_earlier(transaction: Transaction, *, latest: int, seconds: int) -> None:
-    """Let rows that seem to have been put in after `latest` have been put in so many seconds earlier."""
-    query = f"UPDATE outbox SET {earlier('created')} WHERE created > $1"  # noqa: S608 - a constant
-    await transaction.execute(query, latest, seconds)
 
 
 def _bodies(rows: Iterable[Row]) -> list[SealedBody]:

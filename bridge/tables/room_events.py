@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 from bot.model.actions import DESK, THREAD
-from bridge.storage.database import Reader, Row, Transaction, earlier
+from bridge.storage.database import Reader, Row, Transaction
 
 CARD_PREFIX: Final = "card:"
 EDIT_PREFIX: Final = "edit:"
@@ -26,11 +26,8 @@ TEXT_REFS: Final = "in:%:0"
 UNREAD_MARGIN_MS: Final = 2000
 """Words that came so shortly before a person wrote do not count as seen by that person."""
 NOT_ON_HOLD: Final = """NOT EXISTS (
-    SELECT 1 FROM thread t WHERE t.legal_hold <> FALSE AND (
-        t.room_id = e.room_id OR t.id = e.owner OR t.id IN (SELECT x.thread FROM erasure x WHERE x.subject = e.room_id)))
-    AND NOT EXISTS (SELECT 1 FROM legal_hold h WHERE h.thread = e.owner
-        OR h.thread IN (SELECT t.id FROM thread t WHERE t.room_id = e.room_id)
-        OR h.thread IN (SELECT x.thread FROM erasure x WHERE x.subject = e.room_id))"""
+    SELECT 1 FROM thread t WHERE t.legal_hold AND (
+        t.room_id = e.room_id OR t.id = e.owner OR t.id IN (SELECT x.thread FROM erasure x WHERE x.subject = e.room_id)))"""
 """SQL: the thread of an event `e` is not on legal hold: the one whose room it is or was, or that it is about."""
 NOT_THREAD_CARD: Final = "(ref IS NULL OR ref NOT IN ('card', 'edit:card'))"
 
@@ -362,18 +359,3 @@ async def _is_current(transaction: Transaction, ref: str) -> bool:
         return True
     thread = plain.removeprefix(CARD_PREFIX).partition(":")[0]
     return await transaction.fetchval("SELECT 1 FROM thread WHERE id = $1 AND designation <> ''", thread) is not None
-
-
-async def make_times_earlier(transaction: Transaction, *, latest: int, expires: int, seconds: int) -> None:
-    """Move times that are too far ahead earlier by so many seconds.
-
-    `latest`: the latest possible time of a note or a refusal; `expires`: the latest possible expiry.
-    """
-    for column, ahead, unit in (("at", latest, 1000), ("expires", expires, 1), ("refused", latest, 1)):
-        query = f"UPDATE event SET {earlier(column)} WHERE {column} > $1"  # noqa: S608 - names from above
-        await transaction.execute(query, ahead * unit, seconds * unit)
-
-
-async def make_times_later(transaction: Transaction, *, seconds: int) -> None:
-    """Move the expiry of events that are not redacted later by so many seconds."""
-    await transaction.execute("UPDATE event SET expires = expires + $1 WHERE expires IS NOT NULL AND NOT gone", seconds)

@@ -12,7 +12,7 @@ from typing import Final
 TABLES: Final = (
     # A thread: its phone (sealed, and as keyed hash), its room, and the aggregate (sealed). `screened`: its phone was
     # looked up; nothing is decided before. `in_flood`: it came in a flood, and gets its room when its card is shown.
-    # `legal_hold`: nothing of it is erased (`threads.is_on_hold`). Compared with FALSE, so that a damaged value holds.
+    # `legal_hold`: nothing of it is erased (`threads.is_on_hold`).
     # `number`: the line's number that the texter texts (sealed), from which they are answered.
     """CREATE TABLE thread (
         id TEXT PRIMARY KEY,
@@ -28,9 +28,7 @@ TABLES: Final = (
     )""",
     "CREATE INDEX thread_open ON thread (room_id, in_flood, designation, id) WHERE designation <> ''",
     # SQLite uses a partial index only for a query with the same condition.
-    "CREATE INDEX thread_legal_hold ON thread (id) WHERE legal_hold <> FALSE",
-    # A legal hold in a row of its own as well: one damaged bit would make its flag that of a thread without a hold.
-    "CREATE TABLE legal_hold (thread TEXT PRIMARY KEY)",
+    "CREATE INDEX thread_legal_hold ON thread (id) WHERE legal_hold",
     # The desk's aggregate (sealed); one row.
     "CREATE TABLE desk (id TEXT PRIMARY KEY, aggregate {blob} NOT NULL)",
     # Who waits in a flood (sealed): the desk's row would be written at each change of one of them.

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from bot.model.events import Outcome
-from bridge.storage.database import Reader, Transaction, earlier
+from bridge.storage.database import Reader, Transaction
 
 ID_RETENTION: Final = 8 * 86_400
 """How long carriers' ids are remembered, in seconds: longer than any of them retries or lists."""
@@ -109,17 +109,3 @@ async def delete_expired(transaction: Transaction, now: int) -> None:
 async def delete_expired_reports(transaction: Transaction, now: int) -> None:
     """Delete the early reports whose time is over."""
     await transaction.execute("DELETE FROM early_report WHERE until < $1", now)
-
-
-async def make_times_earlier(transaction: Transaction, *, until: int, seconds: int) -> None:
-    """Shorten the time of rows that are kept for longer than `until` by so many seconds."""
-    query = f"UPDATE sent_text SET {earlier('until')} WHERE until > $1"  # noqa: S608 - a constant
-    await transaction.execute(query, until, seconds)
-    query = f"UPDATE early_report SET {earlier('until')} WHERE until > $1"  # noqa: S608 - a constant
-    await transaction.execute(query, until, seconds)
-
-
-async def make_times_later(transaction: Transaction, *, seconds: int) -> None:
-    """Keep rows for so many seconds longer."""
-    await transaction.execute("UPDATE sent_text SET until = until + $1", seconds)
-    await transaction.execute("UPDATE early_report SET until = until + $1", seconds)

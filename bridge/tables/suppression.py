@@ -66,10 +66,6 @@ class Suppression:
         """Delete the entries whose time is over, within a commit."""
         await transaction.execute("DELETE FROM suppression WHERE until <= $1", int(now))
 
-    async def lengthen(self, transaction: Transaction, *, seconds: int) -> None:
-        """Let every entry end so many seconds later, within a commit: the clock by which it would end was behind."""
-        await transaction.execute("UPDATE suppression SET until = until + $1", seconds)
-
     def _slow_digest(self, number: bytes) -> bytes:
         line = self._line.encode()
         keyed = hmac.digest(self._key, b"phone" + len(line).to_bytes(4, "big") + line + number, hashlib.sha256)

@@ -26,12 +26,8 @@ FEW: Final = 200
 
 
 def is_on_hold(thread: str) -> str:
-    """Return SQL: the thread with this id (an expression) is on legal hold.
-
-    A hold is a flag and a row of its own, on two pages of the file, and either one holds.
-    """
-    return f"""(EXISTS (SELECT 1 FROM thread t WHERE t.id = {thread} AND t.legal_hold <> FALSE)
-        OR EXISTS (SELECT 1 FROM legal_hold h WHERE h.thread = {thread}))"""  # noqa: S608 - expressions of ours
+    """Return SQL: the thread with this id (an expression) is on legal hold."""
+    return f"EXISTS (SELECT 1 FROM thread t WHERE t.id = {thread} AND t.legal_hold)"  # noqa: S608 - expressions of ours
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,13 +217,7 @@ async def set_number(transaction: Transaction, thread: str, number: bytes) -> No
 async def set_legal_hold(transaction: Transaction, thread: str, *, on: bool) -> bool:
     """Place a legal hold on a thread, or release it; False when there is no such thread."""
     query = "UPDATE thread SET legal_hold = $2 WHERE id = $1 RETURNING id"
-    if await transaction.fetchval(query, thread, on) is None:
-        return False
-    if on:
-        await transaction.execute("INSERT INTO legal_hold (thread) VALUES ($1) ON CONFLICT (thread) DO NOTHING", thread)
-    else:
-        await transaction.execute("DELETE FROM legal_hold WHERE thread = $1", thread)
-    return True
+    return await transaction.fetchval(query, thread, on) is not None
 
 
 async def park(transaction: Transaction, thread: str) -> None:
@@ -238,7 +228,6 @@ async def park(transaction: Transaction, thread: str) -> None:
 async def delete(transaction: Transaction, thread: str) -> None:
     """Delete an ended thread, and with it the number of its phone."""
     await transaction.execute("DELETE FROM thread WHERE id = $1", thread)
-    await transaction.execute("DELETE FROM legal_hold WHERE thread = $1", thread)
 
 
 async def sealed_thread(reader: Reader, thread: str) -> SealedThread | None:
@@ -279,12 +268,6 @@ async def without_room(reader: Reader, shown: Iterable[str]) -> RoomlessThread |
         if (designation := await reader.fetchval(query, thread)) is not None:
             return RoomlessThread(thread, designation)
     return None
-
-
-async def in_flood(reader: Reader) -> list[RoomlessThread]:
-    """Return who came in a flood and has no room yet."""
-    query = "SELECT id, designation FROM thread WHERE room_id IS NULL AND in_flood > 0 AND designation <> ''"
-    return [RoomlessThread(row["id"], row["designation"]) for row in await reader.fetch(query)]
 
 
 async def lose_room(transaction: Transaction, room_id: str) -> bool:

@@ -73,12 +73,3 @@ async def make_earlier(transaction: Transaction, key: str, *, now: int, seconds:
     """Move the timers of that key earlier by so many seconds, those that are due later than `now`."""
     query = "UPDATE timer SET due = due - $3 WHERE key = $1 AND due > $2"
     await transaction.execute(query, key, now, seconds)
-
-
-async def make_times_earlier(transaction: Transaction, *, now: int, seconds: int, destroys: bool) -> None:
-    """Move timers that are due later than `now` earlier by so many seconds: those that destroy data, or the others.
-
-    A timer that then fires too early is checked against its subject, and set again.
-    """
-    query = "UPDATE timer SET due = due - $2 WHERE due > $1 AND destroys = $3"
-    await transaction.execute(query, now, seconds, destroys)

@@ -90,7 +90,7 @@ def database_probes(layout: Layout, config: Config, pack: Pack | None, *, wait_m
         yield _with_keys("trust", lambda: check_staff_trust(db, config, now=now))
         yield check_desk(db, config)
         yield check_silence(db, config, now=now, age=age)
-        yield check_line_values(db)
+        yield CheckResult(name="database", ok=True, what="can be read")
 
     again = UNREADABLE if config.database is None else AWAY
     probes = [
@@ -122,15 +122,6 @@ def line_age(db: Snapshot, layout: Layout) -> float:
     times = [runs.first] if runs else []
     times += [layout.oldest_file.stat().st_mtime] if layout.oldest_file.exists() else []
     return (time.time() - min(times)) / DAY if times else 0.0
-
-
-def check_line_values(db: Snapshot) -> CheckResult:
-    """Name the line's own values that are damaged: the row follows all others, so the database can be read."""
-    if not (damaged := line_state.peek_damaged(db)):
-        return CheckResult(name="database", ok=True, what="can be read")
-    what = f"can be read, but of the line's own values these are damaged: {', '.join(damaged)}"
-    do = "Start the line once more: it replaces or drops them. If that happens again, is the disk well?"
-    return CheckResult(name="database", ok=True, warning=True, what=what, do=do)
 
 
 def check_calendar(db: Snapshot, config: Config, now: float) -> CheckResult:

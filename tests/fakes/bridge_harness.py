@@ -24,7 +24,6 @@ from bridge.carriers.adapter import (
     InboundText,
 )
 from bridge.engine import startup_notices
-from bridge.engine.clock_correction import ClockCorrection
 from bridge.engine.engine import Engine
 from bridge.engine.timers import Timers
 from bridge.engine.transactional_actions import TransactionalActions
@@ -32,7 +31,6 @@ from bridge.erasure.carrier_copies import CarrierCopies
 from bridge.inbound.hourly_alerts import HourlyAlerts
 from bridge.inbound.screening import NewThreadRateLimit, Screening
 from bridge.inbound.webhook import Webhook
-from bridge.matrix import stored_times
 from bridge.matrix.schema import MAIN_SCHEMA
 from bridge.outbound.designations import Designations
 from bridge.outbound.dispatcher import OutboxDispatcher, OutboxTask, Perform, PermanentFailure, RetryLater
@@ -104,13 +102,6 @@ class BridgeHarness:
         self._running: asyncio.Task[None] | None = None
         self._stack = contextlib.AsyncExitStack()
 
-    def clock_correction(self, services: Services) -> ClockCorrection:
-        """Return the correction of stored times for the whole main database."""
-        ttl = self.pack.settings.message_ttl
-        return ClockCorrection(
-            services, suppression=self.suppression, message_ttl=ttl, others=stored_times.make_main_times_earlier
-        )
-
     async def open(self) -> None:
         """Open files and build every part; nothing runs yet."""
         keys = KeyFile(path=self.directory / "keys.db")
@@ -140,7 +131,6 @@ class BridgeHarness:
             services,
             wait_until_idle=self.wait_until_idle,
             late_after=self.pack.settings.late_after_seconds,
-            correction=self.clock_correction(services),
             system_time=self.clock.now,
         )
         self.transactional_actions = TransactionalActions(

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from bridge.storage.database import Reader, Row, Snapshot, Transaction, earlier
+from bridge.storage.database import Reader, Row, Snapshot, Transaction
 
 
 class NewestEvent(NamedTuple):
@@ -143,16 +143,3 @@ async def record_foreign_device(transaction: Transaction, user_id: str, device_i
         False,
         now_ms,
     )
-
-
-async def make_times_earlier(transaction: Transaction, *, latest_ms: int, heard_ms: int, by_ms: int) -> None:
-    """Make the times of devices (seen, used or made) after `latest_ms` earlier by `by_ms`.
-
-    Also the time of the newest event, if after `heard_ms`: newer events must not be taken for known ones.
-    """
-    query = f"UPDATE matrix_earlier_device SET {earlier('at_ms')} WHERE at_ms > $1"  # noqa: S608 - a constant
-    await transaction.execute(query, latest_ms, by_ms)
-    query = f"UPDATE matrix_identity SET {earlier('since_ms')} WHERE since_ms > $1"  # noqa: S608 - a constant
-    await transaction.execute(query, latest_ms, by_ms)
-    query = f"UPDATE matrix_identity SET {earlier('heard_ms')} WHERE heard_ms > $1"  # noqa: S608 - a constant
-    await transaction.execute(query, heard_ms, by_ms)

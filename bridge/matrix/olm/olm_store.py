@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 from typing import Final
 
@@ -24,7 +24,7 @@ from mautrix.crypto.sessions import Session
 
 from bridge.matrix.olm.vodozemac_olm import OlmAccountError, OlmSessionError
 from bridge.runtime import log
-from bridge.storage.database import Database, Reader, Row, Transaction, earlier, placeholders
+from bridge.storage.database import Database, Reader, Row, Transaction, placeholders
 from bridge.storage.vault import PASSING_PREFIX, CannotOpen, Passing, Vault, passing_owner_of
 
 RESEALED_TOGETHER: Final = 50
@@ -278,26 +278,6 @@ def _session_context(user_id: str, session_id: str) -> str:
     return f"olm session {user_id} {session_id}"
 
 
-async def make_times_earlier(transaction: Transaction, *, latest: float, seconds: int) -> None:
-    """Make session times after `latest` earlier by `seconds`, in every account.
-
-    The session with the latest use is chosen; with a wrong time an old session would be chosen for a year.
-    """
-    # In the form that `Session` writes: the machine's local time without a time zone.
-    last, by = datetime.fromtimestamp(latest), timedelta(seconds=seconds)  # noqa: DTZ006 - see above
-    query = "SELECT account_id, session_id, created_at, last_encrypted, last_decrypted FROM crypto_olm_session"
-    for row in await transaction.fetch(query):
-        times = [datetime.fromisoformat(row[name]) for name in ("created_at", "last_encrypted", "last_decrypted")]
-        if max(times) > last:
-            await transaction.execute(
-                """UPDATE crypto_olm_session SET created_at = $3, last_encrypted = $4, last_decrypted = $5
-                   WHERE account_id = $1 AND session_id = $2""",
-                row["account_id"],
-                row["session_id"],
-                *(_format_time(at - by if at > last else at) for at in times),
-            )
-
-
 def _format_time(time: datetime) -> str:
     """Format a time as Python's sqlite3 does, so that the text sorts by time."""
     return time.isoformat(sep=" ", timespec="microseconds")
@@ -340,9 +320,3 @@ async def mark_recovered(transaction: Transaction, identity: str, user_id: str, 
 async def delete_wedged(transaction: Transaction, identity: str) -> None:
     """Delete every row of an identity whose own device is replaced: the sessions with it are gone."""
     await transaction.execute("DELETE FROM matrix_wedged WHERE identity=$1", identity)
-
-
-async def make_wedged_times_earlier(transaction: Transaction, *, latest_ms: int, by_ms: int) -> None:
-    """Make times after `latest_ms` earlier by `by_ms`."""
-    query = f"UPDATE matrix_wedged SET {earlier('since_ms')} WHERE since_ms > $1"  # noqa: S608 - a constant
-    await transaction.execute(query, latest_ms, by_ms)

@@ -28,7 +28,7 @@ from bridge.matrix.room_keys.confirmed_identities import (
 )
 from bridge.matrix.rooms.room_state import KEY_MEMBERSHIPS
 from bridge.services import Services
-from bridge.storage.database import Database, Transaction, earlier, placeholders
+from bridge.storage.database import Database, Transaction, placeholders
 
 RESEND_INTERVAL_MS: Final = 3_600_000
 DAY_SECONDS: Final = 86_400.0
@@ -342,11 +342,3 @@ class DeviceLists:
         now, whose = int(self._clock.now() * 1000), (device.user_id, device.device_id, sender)
         if await outbound_table.queue_requested_resend(transaction, *whose, now_ms=now, interval_ms=RESEND_INTERVAL_MS):
             await self.mark(transaction, [device.user_id], stale=False)
-
-
-async def make_times_earlier(transaction: Transaction, *, latest_ms: int, by_ms: int) -> None:
-    """Make times of seen devices and of queried lists after `latest_ms` earlier by `by_ms`."""
-    query = f"UPDATE matrix_last_seen SET {earlier('at_ms')} WHERE at_ms > $1"  # noqa: S608 - a constant
-    await transaction.execute(query, latest_ms, by_ms)
-    query = f"UPDATE matrix_seen_identity SET {earlier('queried_ms')} WHERE queried_ms > $1"  # noqa: S608 - a constant
-    await transaction.execute(query, latest_ms, by_ms)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from bridge.matrix.rooms.room_state import KEY_MEMBERSHIPS
-from bridge.storage.database import Reader, Transaction, earlier
+from bridge.storage.database import Reader, Transaction
 
 
 async def mark(transaction: Transaction, user_id: str, *, due_ms: int, stale: bool) -> None:
@@ -76,9 +76,3 @@ async def next_due(reader: Reader) -> int | None:
     """Return when the next user is due, or None when nobody is dirty."""
     at: int | None = await reader.fetchval("SELECT MIN(due_ms) FROM matrix_dirty")
     return at
-
-
-async def make_times_earlier(transaction: Transaction, *, latest_ms: int, by_ms: int) -> None:
-    """Make due times after `latest_ms` earlier by `by_ms`."""
-    query = f"UPDATE matrix_dirty SET {earlier('due_ms')} WHERE due_ms > $1"  # noqa: S608 - a constant
-    await transaction.execute(query, latest_ms, by_ms)

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from bridge.matrix.rooms.room_state import LIVES_ON
-from bridge.storage.database import Reader, Row, Transaction, earlier, placeholders
+from bridge.storage.database import Reader, Row, Transaction, placeholders
 from bridge.storage.vault import PASSING_PREFIX, passing_owner_of
 
 NO_EVENT: Final = ""
@@ -176,12 +176,6 @@ async def delete_room(transaction: Transaction, room_id: str) -> None:
     """Delete the sessions of a room, and their read indices."""
     await transaction.execute("DELETE FROM matrix_inbound WHERE room_id=$1", room_id)
     await transaction.execute("DELETE FROM matrix_read WHERE room_id=$1", room_id)
-
-
-async def make_times_earlier(transaction: Transaction, *, latest_ms: int, by_ms: int) -> None:
-    """Make times after `latest_ms` earlier by `by_ms`."""
-    query = f"UPDATE matrix_inbound SET {earlier('learned_ms')} WHERE learned_ms > $1"  # noqa: S608 - a constant
-    await transaction.execute(query, latest_ms, by_ms)
 
 
 async def sessions_in_room(reader: Reader, room_id: str) -> list[Row]:

@@ -21,7 +21,7 @@ from typing import Final
 
 from bridge.matrix.room_keys.confirmed_identities import TRUST_COLUMNS, TRUSTED
 from bridge.matrix.rooms.room_state import KEY_MEMBERSHIPS, LIVES_ON
-from bridge.storage.database import Reader, Row, Transaction, earlier, placeholders
+from bridge.storage.database import Reader, Row, Transaction, placeholders
 from bridge.storage.vault import PASSING_PREFIX, passing_owner_of
 
 JUST_SENT_MS: Final = 60_000
@@ -272,14 +272,6 @@ async def queue_requested_resend(
     query = f"""UPDATE matrix_sent SET owed=$4, mark=mark + 1, again_ms=$5
         WHERE {_SENT_KEYS_OF} AND (again_ms <= $6 OR again_ms > $5) RETURNING session_id"""  # noqa: S608 - a constant
     return bool(await transaction.fetch(query, user_id, device_id, sender, True, now_ms, now_ms - interval_ms))
-
-
-async def make_times_earlier(transaction: Transaction, *, latest_ms: int, by_ms: int) -> None:
-    """Make times of sessions and requests after `latest_ms` earlier by `by_ms`."""
-    query = f"UPDATE matrix_session SET {earlier('begun_ms')} WHERE begun_ms > $1"  # noqa: S608 - a constant
-    await transaction.execute(query, latest_ms, by_ms)
-    query = f"UPDATE matrix_sent SET {earlier('again_ms')} WHERE again_ms > $1"  # noqa: S608 - a constant
-    await transaction.execute(query, latest_ms, by_ms)
 
 
 async def sessions_in_room(reader: Reader, room_id: str) -> list[Row]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final, Literal, TypeAlias
 
-from bridge.storage.database import Reader, Row, Transaction, earlier
+from bridge.storage.database import Reader, Row, Transaction
 
 Needs: TypeAlias = Literal["key", "device"]
 
@@ -108,9 +108,3 @@ async def give_up(transaction: Transaction, event_id: str, *, room_id: str, send
 async def delete_room(transaction: Transaction, room_id: str) -> None:
     """Delete the waiting events of a room."""
     await transaction.execute("DELETE FROM matrix_waiting WHERE room_id=$1", room_id)
-
-
-async def make_times_earlier(transaction: Transaction, *, latest_ms: int, by_ms: int) -> None:
-    """Make deadlines after `latest_ms` earlier by `by_ms`."""
-    query = f"UPDATE matrix_waiting SET {earlier('deadline_ms')} WHERE deadline_ms > $1"  # noqa: S608 - a constant
-    await transaction.execute(query, latest_ms, by_ms)

@@ -14,12 +14,11 @@ from __future__ import annotations
 from functools import partial
 from typing import Final
 
-from bridge.background.corruption import AlertCallback, CorruptionPolicy
 from bridge.background.loop import BackgroundLoop
 from bridge.matrix.api.module_api import STILL_THERE, HomeserverUnreachable, ModuleClient, ModuleRequestRejected
 from bridge.runtime import log
 from bridge.runtime.clock import Clock
-from bridge.storage.database import Database, Reader, Transaction, earlier
+from bridge.storage.database import Database, Reader, Transaction
 
 DELAY_AFTER_JOIN: Final = 300.0
 """Seconds after the join: slow clients fetch a bundle when they first show the room."""
@@ -31,9 +30,7 @@ INTERVAL: Final = 60.0
 DUE: Final = """
     FROM matrix_upload u
     WHERE (due_ms <= $1 OR due_ms IS NULL AND NOT EXISTS (SELECT 1 FROM event e WHERE e.event_id = u.event_id))
-    AND NOT EXISTS (
-        SELECT 1 FROM thread t LEFT JOIN legal_hold h ON h.thread = t.id
-        WHERE t.room_id = u.room_id AND (t.legal_hold <> FALSE OR h.thread IS NOT NULL))
+    AND NOT EXISTS (SELECT 1 FROM thread t WHERE t.room_id = u.room_id AND t.legal_hold)
     AND NOT EXISTS (SELECT 1 FROM erasure e WHERE e.subject = u.room_id)
 """
 RETRY_SECONDS: Final = 600.0
@@ -93,14 +90,6 @@ async def delete_uploads_of(transaction: Transaction, room_id: str) -> None:
     await transaction.execute("DELETE FROM matrix_upload WHERE room_id = $1", room_id)
 
 
-async def make_times_earlier(transaction: Transaction, *, latest_ms: int, due_ms: int, by_ms: int) -> None:
-    """Make times of uploads after `latest_ms`, and due times after `due_ms`, earlier by `by_ms`."""
-    query = f"UPDATE matrix_upload SET {earlier('at_ms')} WHERE at_ms > $1"  # noqa: S608 - a constant
-    await transaction.execute(query, latest_ms, by_ms)
-    query = f"UPDATE matrix_upload SET {earlier('due_ms')} WHERE due_ms > $1"  # noqa: S608 - a constant
-    await transaction.execute(query, due_ms, by_ms)
-
-
 class UploadCleanup:
     """Deletes due uploads. `run` until cancelled."""
 
@@ -110,16 +99,13 @@ class UploadCleanup:
         database: Database,
         module_client: ModuleClient,
         clock: Clock,
-        alert: AlertCallback | None = None,
     ) -> None:
-        """`alert`: says that a damaged page keeps uploads, and since when."""
         self._database, self._module_client, self._clock = database, module_client, clock
         self.loop = BackgroundLoop(
             "uploads",
             self.run_once,
             max_sleep=INTERVAL,
             retry=(INTERVAL, INTERVAL),
-            corruption=CorruptionPolicy(clock=clock, alert=alert),
         )
 
     async def run_once(self) -> float:

@@ -29,7 +29,6 @@ ROOM_COLUMNS: Final = (
 
 PERSON_COLUMNS: Final = (
     ("thread", "id"),
-    ("legal_hold", "thread"),
     ("inbox", "owner"),
     ("outbox", "owner"),
     ("timer", "owner"),

@@ -22,13 +22,11 @@ from bridge.outbound import pager
 from bridge.runtime import log
 from bridge.runtime.crash_points import never_crash
 from bridge.runtime.phone_number import Phone
-from bridge.storage.database import Transaction, Value
+from bridge.storage.database import Transaction
 from bridge.storage.sqlite_connection import SqliteConnection
-from bridge.tables import line_state
 from policies.load import load as load_pack
 from tests.bridge.app.starts import start
 from tests.bridge.papers import Papers
-from tests.fakes.damaged_values import ANYWHERE, STRAY, WHOLE
 from tests.free_ports import free_ports
 
 pytestmark = pytest.mark.sqlite_only  # PostgreSQL's: test_line_files_postgres.py
@@ -52,34 +50,6 @@ def delete(path: Path) -> None:
 async def test_a_line_starts_again(papers: Papers) -> None:
     """With all of its files there is nothing to say."""
     await start(papers)
-
-
-@pytest.mark.parametrize("value", [*ANYWHERE, b"\xff", b"1"])
-async def test_a_damaged_fact_of_the_line_ends_no_start(papers: Papers, value: Value) -> None:
-    """Whatever stands in place of all of them: the carrier is asked for all once more, and the clock is doubted."""
-    main_file = papers.directory / "bridge" / "main.db"
-    with contextlib.closing(SqliteConnection(main_file)) as connection:
-        for name in WHOLE:
-            connection.execute("INSERT OR REPLACE INTO line (name, value) VALUES ($1, $2)", name, value)
-        assert line_state.peek_damaged(connection)
-    await start(papers)
-    with contextlib.closing(SqliteConnection(main_file)) as connection:
-        assert line_state.peek_damaged(connection) == []
-        assert line_state.peek(connection, line_state.CARRIER_WATERMARK) == "1"
-        assert line_state.peek(connection, line_state.CLOCK_DISTRUSTED) is not None
-
-
-async def test_what_is_whole_is_left(papers: Papers) -> None:
-    """Values as the line and its verbs write them stand after a start, if the start does not change them itself."""
-    main_file = papers.directory / "bridge" / "main.db"
-    names = (line_state.CARRIER_WATERMARK, line_state.LAST_BACKUP, STRAY, line_state.RESTORED_ROSTER)
-    whole = {name: WHOLE[name] for name in (*names, line_state.VACUUM_RESULT, line_state.CHECK_FOUND, line_state.OLD_ROOMS)}
-    with contextlib.closing(SqliteConnection(main_file)) as connection:
-        for name, value in whole.items():
-            connection.execute("INSERT OR REPLACE INTO line (name, value) VALUES ($1, $2)", name, value)
-    await start(papers)
-    with contextlib.closing(SqliteConnection(main_file)) as connection:
-        assert {name: line_state.peek(connection, name) for name in whole} == whole
 
 
 @pytest.mark.parametrize(("lost", "other"), [("keys.db", "main.db"), ("main.db", "keys.db")])

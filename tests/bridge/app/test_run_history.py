@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
 from bridge.app.run_history import KEPT_SECONDS, MAX_KEPT, RunHistory, record_start, record_stop
 from bridge.tables import line_state
 from tests.fakes.bridge_harness import BridgeHarness
@@ -45,16 +43,3 @@ def test_deaths_are_forgotten() -> None:
     assert len(history.deaths) == MAX_KEPT
     assert history.with_start(KEPT_SECONDS * 2).deaths == (KEPT_SECONDS * 2,)
     assert RunHistory.parse(None) is None
-
-
-@pytest.mark.parametrize("value", ["", "{", "7", "{}", '{"first": "x", "running": true, "deaths": []}'])
-async def test_a_damaged_note_ends_no_start(tmp_path: Path, value: str) -> None:
-    """What stands there may be anything: the start notes itself as the first one."""
-    harness = BridgeHarness(tmp_path)
-    await harness.open()
-    await harness.database.commit(lambda transaction: line_state.put(transaction, line_state.RUNS, value))
-    await record_stop(harness.database)
-    await record_start(harness.database, 100.0)
-    history = RunHistory.parse(await line_state.get(harness.database, line_state.RUNS))
-    await harness.close()
-    assert history == RunHistory(first=100.0)

@@ -37,7 +37,6 @@ from tests.fakes.postgres_server import PostgresServer
 
 T = TypeVar("T")
 BEFORE, SINCE, LATER = Phone("+12065550177"), Phone("+12065550178"), Phone("+12065550179")
-ENDED = "conversation that ended since"
 
 
 @pytest.fixture
@@ -63,12 +62,6 @@ async def keyless(bridge: Bridge) -> int:
     services = bridge._resources.services
     owners = await threads.key_owners(services.database)
     return len([owner for owner in owners if not await services.vault.has_key(owner)])
-
-
-def epoch_of(bridge: Bridge) -> int:
-    lead = bridge._resources.lead
-    assert lead is not None
-    return lead.epoch
 
 
 async def test_an_older_file_is_led_with_when_a_person_says_so(line: SharedLine) -> None:
@@ -174,16 +167,12 @@ async def test_a_file_that_cannot_be_looked_at_is_not_held_against_the_server(li
     assert str(away.value).startswith(f"{keys}: another process keeps it locked")
 
 
-@pytest.mark.parametrize("harm", ["damaged", "missing"])
-async def test_a_file_that_is_of_no_use_is_said_by_who_waits(line: SharedLine, harm: str) -> None:
-    """It goes on waiting, for the file or the rest of it may be on its way, and leads as soon as that is there."""
+async def test_a_file_that_is_missing_is_said_by_who_waits(line: SharedLine) -> None:
+    """It goes on waiting, and leads as soon as the file is there."""
     at, other, reports = line.config(), line.machine("other"), list[bool]()
     assert at.database_url is not None
     keys = other.data_dir / KEYS
-    if harm == "damaged":
-        keys.write_bytes(b"no database at all" * 500)
-    says: dict[str, Any] = {f"on_{harm}": lambda: reports.append(True)}
-    waiting = Waiting(line.place(at.database_url), keys, end=line.ends.append, **says)
+    waiting = Waiting(line.place(at.database_url), keys, end=line.ends.append, on_missing=lambda: reports.append(True))
     async with AsyncExitStack() as stack:
         await line.lead(at, stack)
         leading = asyncio.create_task(waiting.run())
@@ -275,27 +264,6 @@ async def test_a_person_says_that_keys_are_lost(line: SharedLine, on_hold: bool)
             await take(again, SINCE, "id4")
             assert await thread_of(again, SINCE) not in {since, await thread_of(again, BEFORE)}
         await take(again, BEFORE, "id5")
-
-
-async def test_a_damaged_key_is_lost_as_well(line: SharedLine) -> None:
-    """One row of the file is damaged: its phone alone is refused, until a person says that the key is lost."""
-    at = line.config()
-    async with AsyncExitStack() as stack:
-        bridge = await line.lead(at, stack)
-        await take(bridge, BEFORE, "id1")
-        await take(bridge, LATER, "id2")
-        damaged, whole = await thread_of(bridge, BEFORE), await thread_of(bridge, LATER)
-    with contextlib.closing(SqliteConnection(at.data_dir / KEYS)) as keys:
-        keys.execute("UPDATE slot SET wrapped = randomblob(61) WHERE owner = $1", damaged.encode().ljust(264, b"\0"))
-    async with AsyncExitStack() as stack:
-        with pytest.raises(NotStored):
-            await take(await line.lead(at, stack), BEFORE, "id3")
-    await accept_lost_keys(at)
-    async with AsyncExitStack() as stack:
-        again = await line.lead(at, stack)
-        await take(again, BEFORE, "id4")
-        assert await thread_of(again, BEFORE) != damaged
-        assert await thread_of(again, LATER) == whole
 
 
 async def thread_of(bridge: Bridge, phone: Phone) -> str:

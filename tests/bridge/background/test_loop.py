@@ -7,12 +7,9 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from bridge.background import corruption
-from bridge.background.corruption import CorruptionPolicy
 from bridge.background.loop import BackgroundLoop
 from bridge.matrix.api.http_client import IdentityTakenOver, TokenRefused, Transient
 from bridge.storage.errors import Corrupt, Unavailable
-from tests.fakes.bridge_harness import ManualClock
 
 LONG = 3600.0
 
@@ -107,17 +104,3 @@ async def test_what_no_waiting_heals_ends_it(error: Exception) -> None:
     """A refused token, a bridge in our place and a bug end the loop; so does a damaged page without a policy for it."""
     with pytest.raises(type(error)):
         await BackgroundLoop("test", Turns(error).run_once, max_sleep=LONG).run()
-
-
-async def test_a_damaged_page_is_reported_and_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With a policy the desk hears of it and the loop goes on."""
-    alerts: list[str] = []
-
-    async def alert(what: str, _since: float) -> None:
-        alerts.append(what)
-
-    monkeypatch.setattr(corruption, "RETRY_SECONDS", 0.0)
-    turns = Turns(Corrupt("SQLITE_CORRUPT"), LONG)
-    policy = CorruptionPolicy(clock=ManualClock(), alert=alert)
-    await _while_running(BackgroundLoop("test", turns.run_once, max_sleep=LONG, corruption=policy), turns.done.wait)
-    assert alerts == [corruption.ALERT_SUBJECT]

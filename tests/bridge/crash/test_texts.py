@@ -55,9 +55,5 @@ async def test_nothing_of_a_blocked_phone_outlives_a_death(agency: Agency) -> No
     assert await agency.scene.carrier.texts_delivered(number) == []
 
 
-async def _delivered(agency: Agency, number: str, count: int) -> bool | None:
-    return len(await agency.scene.carrier.texts_delivered(number)) >= count or None
-
-
 async def _none(line: CrashingStack, query: str) -> bool | None:
     return not line.rows(query) or None

@@ -13,7 +13,7 @@ from bot.model.desk import Desk
 from bot.model.flood import CrowdEntry, Flood
 from bridge.engine.desk_store import CROWD, DeskStore, SealedDesk
 from bridge.storage.database import Transaction
-from bridge.tables import desk_state, threads
+from bridge.tables import desk_state
 from bridge.tables.threads import AGGREGATE
 from tests.fakes.bridge_harness import BridgeHarness
 
@@ -100,32 +100,6 @@ async def test_a_commit_writes_whom_it_changes(harness: BridgeHarness) -> None:
     assert await loaded(harness) == shown
 
 
-@pytest.mark.parametrize("waits", [True, False])
-async def test_a_row_that_cannot_be_opened_loses_nobody(harness: BridgeHarness, *, waits: bool) -> None:
-    """Its thread, if it still waits, stands among those who ask for a person; the row goes with the next commit."""
-    store = DeskStore(harness.services)
-    empty = await store.load()
-    crowd = desk_with(entry("t1"), entry("t2", danger=True))
-    await write(harness, store, empty, crowd)
-    await _thread_in_crowd(harness, "t1")
-    if waits:
-        await _thread_in_crowd(harness, "t2")
-    rows = await desk_state.get_crowd(harness.database)
-    damaged = {2: rows[2][:-1] + bytes([rows[2][-1] ^ 1])}
-    await harness.database.commit(lambda transaction: desk_state.change_crowd(transaction, damaged))
-    store = DeskStore(harness.services)
-    desk = await store.load()
-    assert desk.flood.crowd["t1"] == crowd.flood.crowd["t1"]
-    if waits:
-        member = desk.flood.crowd["t2"]
-        assert (member.designation, member.asks, member.since) == ("word t2", True, harness.clock.now())
-    after = replace(desk, board="the board")
-    await write(harness, store, desk, after)
-    assert await loaded(harness) == after
-    assert await harness.count("crowd") == 1 + waits
-    assert (await write(harness, store, after, replace(after, board=""))).crowd == {}
-
-
 async def test_a_row_names_no_thread(harness: BridgeHarness) -> None:
     """What stands in clear is a number; who opens it has the desk's key."""
     store = DeskStore(harness.services)
@@ -133,16 +107,3 @@ async def test_a_row_names_no_thread(harness: BridgeHarness) -> None:
     ((number, sealed),) = (await desk_state.get_crowd(harness.database)).items()
     assert (number, b"a-thread" in sealed) == (1, False)
     assert b"a-thread" in await harness.vault.open(DESK, CROWD, sealed)
-
-
-async def _thread_in_crowd(harness: BridgeHarness, thread: str) -> None:
-    await harness.vault.create(thread)
-    sealed = await harness.vault.seal(thread, AGGREGATE, b"")
-
-    async def commit(transaction: Transaction) -> None:
-        await threads.insert(transaction, thread, phone_hash=thread.encode(), phone=b"", aggregate=sealed)
-        await threads.admit(
-            transaction, thread, room_id=None, designation=f"word {thread}", aggregate=sealed, in_flood=True
-        )
-
-    await harness.database.commit(commit)

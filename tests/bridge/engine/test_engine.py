@@ -232,22 +232,6 @@ async def test_what_cannot_be_opened_is_a_dead_letter(harness: BridgeHarness) ->
     assert await harness.count("dead_letter") == 2
 
 
-async def test_a_damaged_row_on_its_way_out_costs_no_message_of_a_person(harness: BridgeHarness) -> None:
-    """While its room is away: what the assignee says is decided, and the row counts as words that nobody has seen."""
-    await harness.run()
-    owner = await harness.receive_text("hello", message_id="1")
-    await harness.wait_until_drained()
-    harness.has_rooms = False
-    await harness.receive_text("again", message_id="2")
-    await wait_until("it waits for its room", lambda: _waits(harness, owner), every=0.01)
-    query = "UPDATE outbox SET body = $1 WHERE owner = $2"
-    await harness.database.commit(lambda transaction: transaction.execute(query, b"\x01" + bytes(60), owner))
-    said = MessageSent(place="thread", sender="@ada:x", event_id="$1", body="note", at=harness.clock.now())
-    await harness.deliver(owner, said)
-    await wait_until("it is decided", lambda: _decided(harness), every=0.01)
-    assert await harness.count("dead_letter") == 0
-
-
 async def _waits(harness: BridgeHarness, owner: str) -> bool | None:
     return owner in harness.outbox._waiting_for_room or None
 

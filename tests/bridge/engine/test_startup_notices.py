@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from bot.model.actions import DESK
 from bot.model.desk import SHIFTS_TIMER
-from bot.model.line_incidents import KeysMissing, LineRestored
-from bridge.config.sections import Staff
+from bot.model.line_incidents import KeysMissing
 from bridge.engine import startup_notices
 from bridge.storage import serialization
 from bridge.storage.database import Transaction
@@ -62,26 +60,3 @@ async def test_the_desk_hears_once_how_many_conversations_have_no_key(tmp_path: 
     assert await line_state.get(harness.database, line_state.KEYS_MISSING) is None
     assert await missing_keys_told(harness, "room:!1") == [1, 3, 1]
     await harness.close()
-
-
-async def test_rooms_stay_after_a_restore_whose_note_is_damaged(harness: BridgeHarness) -> None:
-    """The desk is told of it, and nothing from before it is erased until a person has said so."""
-    await harness.engine.load()
-    await harness.database.commit(lambda transaction: line_state.put(transaction, line_state.RESTORE, '{"made": "x"}'))
-    await startup_notices.report_restore(harness.database, harness.vault, harness.clock)
-    [row] = await inbox.events_of(harness.database, DESK)
-    body = await harness.vault.open(DESK, inbox.CONTEXT, row.inbox_row.body)
-    assert serialization.decode_as(LineRestored, body).unfinished == 0
-    assert await line_state.get(harness.database, line_state.OLD_ROOMS) == line_state.KEPT
-    assert await line_state.get(harness.database, line_state.RESTORE) is None
-
-
-async def test_a_damaged_seat_keeps_nobody_else_from_the_desk(harness: BridgeHarness) -> None:
-    """The others of the backup are invited; those of the configuration only where nobody is left."""
-    configured = [Staff(mxid="@c:q.localhost", role="supervisor")]
-    whole = '{"mxid": "@a:q.localhost", "role": "advocate", "since": 3}'
-    rosters = {f'[{whole}, {{"mxid": "@b:q.localhost"}}]': ["@a:q.localhost"], "[null]": ["@c:q.localhost"]}
-    for roster, invited in rosters.items():
-        await harness.database.commit(partial(line_state.put, name=line_state.RESTORED_ROSTER, value=roster))
-        seats = await startup_notices.first_roster(harness.database, configured)
-        assert [seat.mxid for seat in seats] == invited

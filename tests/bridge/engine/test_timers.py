@@ -52,7 +52,6 @@ class TimersHarness:
             harness.services_with(WakeUps(engine=self.woken.append)),
             wait_until_idle=self._rested,
             late_after=harness.pack.settings.late_after_seconds,
-            correction=harness.clock_correction(harness.services_with(WakeUps())),
             is_caught_up=self.caught_up.is_set,
             system_time=self.system_time.now,
             monotonic=self.monotonic.now,
@@ -430,6 +429,6 @@ async def test_what_waits_for_the_clock_fires_once_it_is_trusted(timers_harness:
     await timers_harness.set(key, timers_harness.harness.clock.at - 1)
     await timers_harness.look()
     assert timers_harness.woken == []
-    await database.commit(clock_trust.end_doubt)
+    await database.commit(clock_trust.trust)
     await timers_harness.look()
     assert timers_harness.woken == ["t1"]

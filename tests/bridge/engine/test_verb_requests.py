@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 
-import pytest
-
 from bot.model.actions import DESK
 from bot.model.line_incidents import AlarmTestRequested, LineChecked, StaffAdded, StaffRemoved
 from bridge.engine.verb_requests import LOOK_INTERVAL, VerbRequests
@@ -51,25 +49,3 @@ async def test_what_a_look_found_is_taken_once(harness: BridgeHarness) -> None:
     await harness.database.commit(lambda transaction: line_state.put(transaction, line_state.CHECK_FOUND, both))
     assert [await requests.run_once(), await requests.run_once()] == [0.0, LOOK_INTERVAL]
     assert await events_of_desk(harness) == [LineChecked(rows=("disk", "backup"))]
-
-
-@pytest.mark.parametrize("damaged", ["{", "[1]"])
-async def test_a_damaged_request_stops_no_other(harness: BridgeHarness, damaged: str) -> None:
-    """It becomes no event; a test of the alarm beside it reaches the desk, and the part continues."""
-    await harness.engine.load()
-    requests = VerbRequests(harness.services)
-    await harness.database.commit(lambda transaction: line_state.put(transaction, line_state.STAFF_CHANGES, damaged))
-    await harness.database.commit(lambda transaction: line_state.put(transaction, line_state.ALARM_TEST, "0123abcd"))
-    assert [await requests.run_once(), await requests.run_once()] == [0.0, LOOK_INTERVAL]
-    assert await events_of_desk(harness) == [AlarmTestRequested(test="0123abcd")]
-
-
-async def test_a_damaged_change_costs_itself(harness: BridgeHarness) -> None:
-    """Who lost an account is removed, also beside an entry that nobody can read; another role invites nobody."""
-    await harness.engine.load()
-    requests = VerbRequests(harness.services)
-    changes = [{"user": DAN, "role": "remoued"}, {"user": EVE, "role": "removed"}, {"user": DAN}, None]
-    pending = json.dumps(changes)
-    await harness.database.commit(lambda transaction: line_state.put(transaction, line_state.STAFF_CHANGES, pending))
-    assert [await requests.run_once(), await requests.run_once()] == [0.0, LOOK_INTERVAL]
-    assert await events_of_desk(harness) == [StaffRemoved(user=EVE)]

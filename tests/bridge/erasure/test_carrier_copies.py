@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections import deque
 from pathlib import Path
 from typing import Any, Literal
@@ -27,9 +26,6 @@ from bridge.erasure.carrier_copies import COPIES, GATHER_SECONDS, MAX_SLEEP
 from bridge.runtime.crash_points import CrashPoint
 from bridge.runtime.phone_number import Phone
 from bridge.storage.database import Transaction
-from bridge.storage.key_file import OWNER_BYTES, WRAPPED_BYTES
-from bridge.storage.sqlite_connection import SqliteConnection
-from bridge.storage.vault import CannotOpen
 from bridge.tables import carrier_copies, clock_trust, room_events
 from bridge.tables.carrier_copies import EARLY_REPORT_WAIT, REPORT_WAIT, SHOW_WAIT
 from tests.bridge.tables.test_suppression import block
@@ -58,31 +54,6 @@ class FakeArchive:
 
 async def results(harness: BridgeHarness) -> dict[str, int]:
     return {row["result"]: row["count"] for row in await harness.database.fetch("SELECT result, count FROM copy_result")}
-
-
-async def test_a_damaged_key_of_copies_refuses_no_text(harness: BridgeHarness, tmp_path: Path) -> None:
-    """One damaged slot of `keys.db` costs what was under it: texts are stored, also several at once, and are decided."""
-    await harness.run()
-    await harness.receive_text("before", message_id="m1")
-    await harness.wait_until_drained()
-    await harness.close()
-    connection = SqliteConnection(tmp_path / "keys.db")
-    owner = COPIES.encode().ljust(OWNER_BYTES, b"\0")
-    connection.execute("UPDATE slot SET wrapped = $1 WHERE owner = $2", b"x" * WRAPPED_BYTES, owner)
-    connection.close()
-    again = BridgeHarness(tmp_path)
-    await again.open()
-    await again.run()
-    senders = [f"+1206555{number:04}" for number in range(3)]
-    await asyncio.gather(*(again.receive_text("hello", message_id=sender, sender=sender) for sender in senders))
-    await again.wait_until_drained()
-    opened = set[bytes]()
-    for row in await again.database.fetch("SELECT id FROM carrier_copy"):
-        with contextlib.suppress(CannotOpen):
-            opened.add(await again.vault.open(COPIES, COPIES, row["id"]))
-    assert opened >= {*map(str.encode, senders)}
-    assert b"m1" not in opened
-    await again.close()
 
 
 REMEMBERED, IN_ITS_ROW, ON_THE_INDEX = "remembered", "in its row", "on the index"

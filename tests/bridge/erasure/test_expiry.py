@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -23,12 +22,7 @@ from bridge.storage.errors import Corrupt
 from bridge.tables import (
     carrier_copies,
     clock_trust,
-    dead_letters,
-    early_reactions,
-    erasure_jobs,
-    inbox,
     room_events,
-    sent_texts,
 )
 from bridge.tables.sent_texts import ID_RETENTION
 from tests.fakes.erasure_harness import ADA, ROOM, SOL, ErasureHarness
@@ -265,75 +259,6 @@ async def test_what_is_swept_is_overwritten_at_once(erasure: ErasureHarness) -> 
     erasure.rooms.uncensored = ModuleNotLoaded(404)
     await erasure.expiry.run_once()
     assert await erasure.harness.count("event") == 0
-
-
-@pytest.mark.parametrize("damaged", ["destroy_passing_keys", "seal_again", "due_events"])
-async def test_one_damage_keeps_nothing_else_from_going(
-    erasure: ErasureHarness, monkeypatch: pytest.MonkeyPatch, damaged: str
-) -> None:
-    """The store of the texter puppet, or the file of keys: messages go all the same; and keys, where messages cannot."""
-    owner = await held(erasure)
-    await erasure.add_event(owner, "$one")
-    await erasure.harness.database.commit(lambda transaction: transaction.execute("UPDATE event SET expires = 1"))
-    done: list[str] = []
-
-    async def work(*_arguments: object, name: str, **_more: object) -> list[object]:
-        done.append(name)
-        if name == damaged:
-            raise Corrupt("page")
-        return []
-
-    for name in ("destroy_passing_keys", "seal_again"):
-        monkeypatch.setattr(expiry, name, partial(work, name=name))
-    if damaged == "due_events":
-        monkeypatch.setattr(room_events, "due_events", partial(work, name=damaged))
-    with pytest.raises(Corrupt):
-        await erasure.expiry.run_once()
-    assert bool(erasure.rooms.events["$one"]) is (damaged == "due_events")
-    assert damaged != "due_events" or {"destroy_passing_keys", "seal_again"} <= {*done}
-
-
-@pytest.mark.parametrize(
-    ("module", "function", "table"),
-    [
-        (inbox, "delete_expired", "seen"),
-        (sent_texts, "delete_expired", "sent_text"),
-        (sent_texts, "delete_expired_reports", "early_report"),
-        (early_reactions, "delete_expired", "early_reaction"),
-        (erasure_jobs, "delete_expired_certificates", "erasure_certificate"),
-        (dead_letters, "expire", "dead_letter"),
-    ],
-    ids=lambda value: value if isinstance(value, str) else "",
-)
-async def test_a_damaged_table_keeps_no_other_from_being_cleaned(
-    erasure: ErasureHarness, monkeypatch: pytest.MonkeyPatch, module: ModuleType, function: str, table: str
-) -> None:
-    """Its rows stay and the error is raised; rows of other tables go, keys too; sessions are pruned and sealed again."""
-    inserts = {
-        "seen": "INSERT INTO seen (hash, until) VALUES ($1, $2)",
-        "sent_text": "INSERT INTO sent_text (hash, owner, ref, until) VALUES ($1, '', '', $2)",
-        "early_report": "INSERT INTO early_report (hash, outcome, code, until) VALUES ($1, '', '', $2)",
-        "early_reaction": "INSERT INTO early_reaction VALUES ('$e', '$t', '', $1, $2)",
-        "erasure_certificate": "INSERT INTO erasure_certificate (id, body, signature, until) VALUES ('c', '', $1, $2)",
-        "suppression": "INSERT INTO suppression (hash, muted, until) VALUES ($1, 'stop', $2)",
-        "dead_letter": "INSERT INTO dead_letter (short_id, owner, kind, body, at) VALUES ('d', 'desk', 'M', $1, $2)",
-    }
-
-    async def commit(transaction: Transaction) -> None:
-        for query in inserts.values():
-            await transaction.execute(query, b"sealed", 1)
-
-    await erasure.harness.database.commit(commit)
-    done = note_key_work(monkeypatch)
-
-    async def fail(*_arguments: object, **_more: object) -> None:
-        raise Corrupt("page")
-
-    monkeypatch.setattr(module, function, fail)
-    with pytest.raises(Corrupt):
-        await erasure.expiry.run_once()
-    assert {each for each in inserts if await erasure.harness.count(each)} == {table}
-    assert done == ["destroy_passing_keys", "prune_ratchets", "seal_again"]
 
 
 async def test_nothing_is_sealed_again_while_no_key_can_be_destroyed(

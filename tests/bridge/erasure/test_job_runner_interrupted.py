@@ -249,34 +249,3 @@ async def _redo_rooms(erasure: ErasureHarness) -> None:
 
 async def _step(erasure: ErasureHarness) -> object:
     return await erasure.harness.database.fetchval("SELECT step FROM erasure WHERE kind = 'room'")
-
-
-@pytest.mark.parametrize(
-    ("damage", "signed", "alerts"),
-    [
-        ("counts = '{'", ["conversation", "person"], []),
-        ("step = 'nothing'", ["person"], ["room program_failed"]),
-        ("step = 'key'", ["person"], ["room program_failed"]),
-    ],
-    ids=["what it found", "a step that nobody knows", "a step of another kind"],
-)
-async def test_a_damaged_job_keeps_no_other(
-    erasure: ErasureHarness, monkeypatch: pytest.MonkeyPatch, damage: str, signed: list[str], alerts: list[str]
-) -> None:
-    """A job whose row is damaged, or on which the program fails, ends nothing: others go on, and the desk hears of it."""
-
-    async def of_a_person(job: ErasureJob) -> str:
-        assert job.kind == erasure_jobs.PERSON
-        return await key(job)
-
-    key = erasure.runner._steps["key"]
-    monkeypatch.setitem(erasure.runner._steps, "key", of_a_person)
-    owner = await erasure.create_thread_room(uploads=0)
-    await erasure.send_message(owner, "!close now")
-    query = f"UPDATE erasure SET {damage} WHERE kind = 'room'"  # noqa: S608 - the test's own words
-    await erasure.harness.database.commit(lambda transaction: transaction.execute(query))
-    for _ in range(60):
-        await erasure.harness.carrier_copies.run_once()
-        erasure.harness.clock.at += await erasure.runner.run_once()
-    assert [certificate["what"] for certificate in await erasure.certificates()] == signed
-    assert erasure.harness.alerts[:1] == alerts

@@ -16,7 +16,6 @@ from bridge.engine import startup_notices
 from bridge.erasure.nightly import NightlyMaintenance
 from bridge.matrix.api.module_api import HomeserverUnreachable, VacuumResult
 from bridge.storage.database import Database
-from bridge.storage.errors import Corrupt
 from bridge.tables import clock_trust, line_state
 from bridge.tables.audit_log import AuditLog
 from tests.bridge.deleted_rows import all_bytes, fill_and_delete, found_in
@@ -115,37 +114,6 @@ async def test_what_could_not_be_rewritten_is_tried_again(harness: BridgeHarness
         with pytest.raises(HomeserverUnreachable):
             await nightly_at(harness, module_client).run_once()
     assert len(tried) == 6
-
-
-@pytest.mark.parametrize("damaged", ["audit", "main database"])
-async def test_one_damage_keeps_nothing_else_from_being_done(
-    harness: BridgeHarness, monkeypatch: pytest.MonkeyPatch, damaged: str
-) -> None:
-    """A damaged page of the audit, or of our main database: the other databases are vacuumed, and the error is raised."""
-    vacuumed: list[Database] = []
-    puppet = make_database(harness.directory / "puppet.db")
-
-    async def vacuum(database: Database) -> bool:
-        if damaged == "main database" and database is not puppet:
-            raise Corrupt("page")
-        vacuumed.append(database)
-        return True
-
-    async def fail(*_arguments: object) -> int:
-        raise Corrupt("page")
-
-    for each in {type(harness.database), type(puppet)}:
-        monkeypatch.setattr(each, "vacuum", vacuum)
-    if damaged == "audit":
-        monkeypatch.setattr(AuditLog, "expire", fail)
-    module_client = FakeModuleClient()
-    harness.clock.at = at(1, 3)
-    with pytest.raises(Corrupt):
-        await nightly_at(harness, module_client, puppet_database=puppet).run_once()
-    assert vacuumed == ([harness.database, puppet] if damaged == "audit" else [puppet])
-    assert module_client.vacuums == 1
-    is_noted = await line_state.get(harness.database, line_state.REWRITTEN) is not None
-    assert is_noted is (damaged == "audit"), "what failed is tried again"
 
 
 async def test_quiet_hours_go_by_the_clock_on_the_wall(harness: BridgeHarness) -> None:

@@ -151,20 +151,3 @@ async def test_what_no_table_can_hold_holds_up_no_other(erasure: ErasureHarness,
     assert await returned.run_once() == 0.0
     rows = await erasure.harness.database.fetch("SELECT event_id FROM event WHERE event_id IN ('$early', '$gone')")
     assert [row["event_id"] for row in rows] == ["$gone"]
-
-
-async def test_a_damaged_note_stops_nothing(erasure: ErasureHarness, returned: ReturnedEvents) -> None:
-    """After the next start, what may have returned is looked for as what may be lost: it goes after its lifetime."""
-    erasure.rooms.events |= {"$gone": "erased before"}
-    erasure.rooms.times |= {"$gone": HEARD}
-    database, now = erasure.harness.database, erasure.harness.clock.at
-    await database.commit(lambda transaction: line_state.put(transaction, line_state.EVENTS_RETURNED, "5e4x"))
-    assert await returned.run_once() == INTERVAL
-    await database.commit(lambda transaction: line_state.replace_damaged(transaction, now=now))
-    assert [await returned.run_once(), await returned.run_once()] == [0.0, INTERVAL]
-    assert "$gone" in await indexed(erasure)
-    await erasure.expiry.run_once()
-    assert erasure.rooms.events["$gone"] == "erased before"
-    erasure.harness.clock.at += DAY + 1
-    await erasure.expiry.run_once()
-    assert erasure.rooms.events["$gone"] == ""

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import pytest
-
 from bridge.inbound.arrivals import HOUR, MIN_LIMIT_HOURS, WEEK_HOURS, WEEKS, ArrivalHistory
 from bridge.tables import line_state
 from tests.fakes.bridge_harness import BridgeHarness
@@ -41,20 +39,6 @@ def test_a_limit_is_taken_from_the_line_itself() -> None:
     assert history(10, 20, 12).limit_hours == 18
     assert history(10, 150, 12, 11).limit_hours == 18
     assert history(1, 1, 2).limit_hours == MIN_LIMIT_HOURS
-
-
-@pytest.mark.parametrize("value", ["", "{", "7", "{}", '{"last": "x", "gaps": {}}', '{"last": Infinity, "gaps": {}}'])
-async def test_a_damaged_note_refuses_no_text(tmp_path: Path, value: str) -> None:
-    """What stands there may be anything: texts are kept, and the note is begun anew."""
-    harness = BridgeHarness(tmp_path)
-    await harness.open()
-    await harness.database.commit(lambda transaction: line_state.put(transaction, line_state.ARRIVALS, value))
-    await harness.receive_text("hello", message_id="1")
-    arrival_history = ArrivalHistory.parse(await line_state.get(harness.database, line_state.ARRIVALS))
-    started_at = harness.clock.at
-    await harness.close()
-    assert arrival_history is not None
-    assert arrival_history.last == int(started_at // HOUR)
 
 
 async def test_texts_leave_an_hour_and_no_more(tmp_path: Path) -> None:

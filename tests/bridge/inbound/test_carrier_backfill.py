@@ -16,7 +16,7 @@ from bot.model.events import MemberJoined, MessageSent
 from bridge.carriers.adapter import Ignored, InboundText
 from bridge.inbound.carrier_backfill import MAX_AGE, CarrierBackfill
 from bridge.runtime.phone_number import Phone
-from bridge.storage.errors import ConstraintViolation, Corrupt, DatabaseError, Unavailable
+from bridge.storage.errors import Unavailable
 from bridge.tables import clock_trust, line_state
 from bridge.tables.sent_texts import ID_RETENTION
 from tests.e2e.polling import wait_until
@@ -144,20 +144,6 @@ async def test_a_listing_that_fails_for_long_is_told(harness: BridgeHarness, mon
         await harness.wait_until_drained()
         assert len([body for body in harness.messages_shown("desk") if "does not say which texts came" in body]) == words
         assert await harness.database.fetchval("SELECT COUNT(*) FROM outbox WHERE kind = $1", kind) == before + pages
-
-
-async def test_after_an_unknown_time_away_people_look_for_themselves_too(
-    harness: BridgeHarness, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The note of the clock is damaged, so how long the line was away is not known: texts may be missing all the same."""
-    monkeypatch.setattr(harness.carrier, "can_list", False)
-    await harness.database.commit(lambda transaction: line_state.put(transaction, line_state.CLOCK_SAMPLE, "{"))
-    await reconciling(harness).report_absence()
-    await harness.run()
-    await harness.wait_until_drained()
-    shown = [body for body in harness.messages_shown("desk", notices=True) if "Its carrier cannot be asked" in body]
-    assert len(shown) == 1
-    assert "was away for" not in shown[0]
 
 
 @pytest.mark.parametrize(("lists", "away", "words"), [(False, 7260, 1), (False, 300, 0), (True, 7260, 0)])
@@ -360,29 +346,3 @@ async def _noted(harness: BridgeHarness) -> str | None:
     return cast(
         "str | None", await harness.database.fetchval("SELECT value FROM line WHERE name = $1", line_state.CLOCK_SAMPLE)
     )
-
-
-@pytest.mark.parametrize("error", [Corrupt("SQLITE_CORRUPT"), ConstraintViolation("SQLITE_CONSTRAINT_UNIQUE")])
-async def test_one_text_that_meets_a_damaged_page_holds_up_no_other(
-    harness: BridgeHarness, monkeypatch: pytest.MonkeyPatch, error: DatabaseError
-) -> None:
-    """What others texted comes in, the desk hears once, and the text stays asked for: the process does not end."""
-    reconcile = reconciling(harness)
-    await harness.engine.load()
-    await reconcile.run_once()
-    harness.clock.at += 7200
-    accept = harness.webhook.accept_text
-
-    async def meet_damage(text: InboundText) -> None:
-        if text.message_id == "id1":
-            raise error
-        await accept(text)
-
-    monkeypatch.setattr(harness.webhook, "accept_text", meet_damage)
-    harness.carrier.listed = [listed(harness, 1, age=3600), listed(harness, 2, age=3500)]
-    for _ in range(3):
-        await reconcile.run_once()
-        harness.clock.at += 3600
-    assert len(set(harness.carrier.list_requests)) == 1
-    assert await harness.count("thread") == 1
-    assert await harness.database.fetchval("SELECT COUNT(*) FROM inbox WHERE owner = 'desk'") == 1

@@ -156,26 +156,6 @@ async def test_what_stood_before_a_restart_keeps_its_order(
     await again.close()
 
 
-@pytest.mark.parametrize("column", ["lane", "transport"])
-async def test_a_damaged_lane_or_transport_ends_no_start(
-    harness: BridgeHarness, rows: DispatcherHarness, tmp_path: Path, column: str
-) -> None:
-    """A row whose lane or transport says nothing that is known is performed by what it holds, and others are as ever."""
-    await rows.put("damaged")
-    await rows.put("whole", owner="t2")
-    query = f"UPDATE outbox SET {column} = 'nothing' WHERE owner = 't1'"  # noqa: S608 - of two words
-    await harness.database.commit(lambda transaction: transaction.execute(query))
-    await harness.close()
-    again = BridgeHarness(tmp_path)
-    await again.open()
-    await again.outbox.load()
-    later = DispatcherHarness(again)
-    later.run()
-    await later.empty()
-    assert sorted(later.done) == ["damaged", "whole"]
-    await again.close()
-
-
 async def test_conversation_goes_first(rows: DispatcherHarness, monkeypatch: pytest.MonkeyPatch) -> None:
     """With one request at a time, words go before receipts that were put in before them."""
     monkeypatch.setitem(dispatcher.MAX_IN_FLIGHT, "matrix", 1)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import random
 import shutil
@@ -162,23 +161,6 @@ async def test_what_does_not_fit_a_slot_is_refused(keys: KeyFile, path: Path) ->
             await keys.insert(owner, wrapped)
     assert await keys.owners() == set()
     assert wrapped_keys(path) == {}
-
-
-async def test_keys_of_version_one_are_taken_over(path: Path, tmp_path: Path) -> None:
-    """A file with one row for each key opens as before, in slots; the rows are in no byte any more."""
-    old = {f"t{n}" * (n % 7 + 1): os.urandom(61) for n in range(300)}
-    with contextlib.closing(SqliteConnection(path)) as file:
-        file.execute("PRAGMA secure_delete = ON")
-        file.execute("CREATE TABLE keys (owner TEXT PRIMARY KEY NOT NULL, wrapped BLOB NOT NULL) WITHOUT ROWID")
-        for owner, wrapped in old.items():
-            file.execute("INSERT INTO keys VALUES ($1, $2)", owner, wrapped)
-        file.execute("PRAGMA user_version = 1")
-    keys = KeyFile(path=path)
-    await keys.open()
-    assert await keys.owners() == set(old)
-    assert {owner: await keys.read(owner) for owner in old} == old
-    assert {all_bytes(tmp_path).count(wrapped) for wrapped in old.values()} == {1}
-    await keys.close()
 
 
 async def test_the_journal_holds_what_it_must_lose(keys: KeyFile, tmp_path: Path) -> None:
@@ -410,27 +392,6 @@ async def test_the_file_is_opened_as_promised(keys: KeyFile) -> None:
         lambda: [keys._db().fetchval(f"PRAGMA {p}") for p in ("synchronous", "secure_delete", "journal_mode")]
     )
     assert settings == [2, 1, "persist"]
-
-
-async def test_a_damaged_name_costs_its_own_key(path: Path) -> None:
-    """One slot whose owner has no UTF-8 form: the file opens with all other keys, and that one can be destroyed."""
-    keys = KeyFile(path=path)
-    await keys.open()
-    for owner in ("one", "two"):
-        await keys.insert(owner, owner.encode() * 20 + b"\0")
-    await keys.close()
-    connection = SqliteConnection(path)
-    name = connection.fetchval("SELECT owner FROM slot WHERE n = 1")
-    connection.execute("UPDATE slot SET owner = $1 WHERE n = 1", b"\xff" + bytes(name)[1:])
-    connection.close()
-    again = KeyFile(path=path)
-    await again.open()
-    (damaged,) = await again.owners() - {"two"}
-    assert (await again.read("one"), await again.read("two")) == (None, b"two" * 20 + b"\0")
-    await again.delete(damaged)
-    assert await again.owners() == {"two"}
-    await again.close()
-    assert wrapped_keys(path).keys() == {"two"}
 
 
 async def test_a_newer_file_is_refused(path: Path) -> None:

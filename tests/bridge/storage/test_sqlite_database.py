@@ -6,10 +6,8 @@ import asyncio
 import contextlib
 import threading
 from collections.abc import AsyncIterator
-from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
 
@@ -382,34 +380,6 @@ async def test_an_error_names_its_reason_and_no_value(
         await database.commit(lambda transaction: transaction.execute(statement, *values))
     assert str(failure.value) in {"SQLITE_ERROR", "SQLITE_CONSTRAINT_PRIMARYKEY", "BindingsError"}
     assert (failure.value.__cause__, failure.value.__suppress_context__) == (None, True)
-
-
-async def _execute(statement: str, *values_and_transaction: Any) -> None:
-    *values, transaction = values_and_transaction
-    await transaction.execute(statement, *values)
-
-
-async def test_a_text_that_is_not_utf8_is_a_value_like_any_other(database: SqliteDatabase) -> None:
-    """One damaged byte keeps no other row from being read, and the row itself can be found, changed and deleted by it."""
-    await database.commit(lambda transaction: transaction.execute("CREATE TABLE said (n INTEGER, words TEXT, seal BLOB)"))
-    for n, words in enumerate((b"one", b"t\xffwo", "drei\u00e9".encode())):
-        insert = "INSERT INTO said (n, words, seal) VALUES ($1, CAST($2 AS TEXT), $2)"
-        await database.commit(partial(_execute, insert, n, words))
-    rows = await database.fetch("SELECT words, n, seal, 0.5 AS half FROM said WHERE n >= $1 ORDER BY n DESC LIMIT 9", 0)
-    assert [tuple(row) for row in rows] == [
-        ("drei\u00e9", 2, "drei\u00e9".encode(), 0.5),
-        ("t\udcffwo", 1, b"t\xffwo", 0.5),
-        ("one", 0, b"one", 0.5),
-    ]
-    assert rows[1]["words"] == await database.fetchval("SELECT words FROM said WHERE n = 1") == "t\udcffwo"
-    row = await database.fetchrow("SELECT n FROM said WHERE words = $2 AND n > $1", 0, "t\udcffwo")
-    assert row is not None
-    assert row["n"] == 1
-    with pytest.raises(Corrupt):  # it was executed once, and is taken back
-        await database.commit(lambda transaction: transaction.fetch("DELETE FROM said RETURNING words"))
-    assert await database.fetchval("SELECT COUNT(*) FROM said") == 3
-    await database.commit(partial(_execute, "DELETE FROM said WHERE words = $1", "t\udcffwo"))
-    assert [row["n"] for row in await database.fetch("SELECT n FROM said ORDER BY n")] == [0, 2]
 
 
 async def test_a_file_that_is_no_database_is_corrupt(tmp_path: Path) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import pytest
 
 from bot.lifecycle.retention import CLOSE
@@ -13,7 +11,7 @@ from bridge.engine import timers as module
 from bridge.engine.timers import Timers
 from bridge.services import WakeUps
 from bridge.storage import serialization
-from bridge.tables import clock_trust, line_state
+from bridge.tables import clock_trust
 from bridge.tables.clock_trust import ClockSample
 from tests.fakes.bridge_harness import BridgeHarness
 
@@ -42,7 +40,6 @@ class FakeMachine:
             harness.services_with(WakeUps(engine=(woken if woken is not None else []).append)),
             wait_until_idle=harness.wait_until_idle,
             late_after=harness.pack.settings.late_after_seconds,
-            correction=harness.clock_correction(harness.services_with(WakeUps())),
             system_time=lambda: self.wall,
             sample=self.reading,
         )
@@ -143,57 +140,6 @@ async def test_the_first_start_doubts_nothing(harness: BridgeHarness) -> None:
     assert noted == f"{machine.wall} 1000.0 first {harness.clock.at}"
 
 
-@pytest.mark.parametrize("wrong", [-YEAR, YEAR], ids=["a year behind", "a year ahead"])
-async def test_a_clock_that_was_wrong_at_the_first_start(harness: BridgeHarness, wrong: int) -> None:
-    """Put right while the line runs, and then another start: told once, an undo window ends, and nothing is destroyed."""
-    machine = FakeMachine(harness.clock.at + wrong)
-    harness.clock.at += wrong
-    timers = machine.timers(harness)
-    await timers.recover()
-    await set_timer(harness, "send", harness.clock.at + 8)
-    await set_timer(harness, CLOSE, harness.clock.at + 8)
-    assert not await alerts(harness)
-    machine.wall, harness.clock.at = machine.wall - wrong, harness.clock.at + 8
-    await drain_or_start_again(machine, harness, timers)
-    assert await fired(harness) == ["send"]
-    machine.passed, machine.boot, harness.clock.at = 10.0, "second", machine.wall
-    await machine.timers(harness).recover()
-    assert [round(seconds / DAY) for seconds in await alerts(harness)] == [-wrong // DAY]
-    assert await clock_trust.is_distrusted(harness.database)
-    assert await fired(harness) == ["send"]
-
-
-async def test_the_doubt_ends_with_the_start_that_goes_by_the_right_clock(harness: BridgeHarness) -> None:
-    """`!time ok` while the bridge goes by another clock ends that run, and nothing goes by its age before the next."""
-    machine = FakeMachine(harness.clock.at + YEAR)
-    harness.clock.at += YEAR
-    timers = machine.timers(harness)
-    await timers.recover()
-    await set_timer(harness, CLOSE, harness.clock.at + 8)
-    machine.wall, harness.clock.offset = machine.wall - YEAR, -float(YEAR)
-    await timers._check_clock()
-    harness.clock.at += 10
-    machine.wall, machine.passed = machine.wall + 10, machine.passed + 10
-    await harness.database.commit(lambda transaction: clock_trust.trust(transaction, offset=-YEAR))
-    assert await clock_trust.is_distrusted(harness.database)
-    with pytest.raises(module.SystemClockCorrected):
-        await timers.run_once()
-    assert await fired(harness) == []
-    harness.clock.at, harness.clock.offset = machine.wall, 0.0
-    again = machine.timers(harness)
-    await again.recover()
-    assert not await clock_trust.is_distrusted(harness.database)
-    assert len(await alerts(harness)) == 1
-    await drain(again)
-    assert await fired(harness) == [CLOSE], "due ten seconds ago by either clock"
-
-
-async def test_a_person_trusts_a_clock_that_nobody_doubts(harness: BridgeHarness) -> None:
-    """`!time ok` without a doubt begins none, whatever the bridge goes by."""
-    await harness.database.commit(lambda transaction: clock_trust.trust(transaction, offset=-YEAR))
-    assert not await clock_trust.is_distrusted(harness.database)
-
-
 async def test_a_kill_after_the_clock_was_put_back_tells_the_desk_no_second_time(harness: BridgeHarness) -> None:
     """What was told stands in the commit that told it: a death a moment later finds no new jump."""
     machine = FakeMachine(harness.clock.at)
@@ -205,31 +151,6 @@ async def test_a_kill_after_the_clock_was_put_back_tells_the_desk_no_second_time
     for _ in range(2):
         await machine.timers(harness).recover()
     assert len(await alerts(harness)) == 1
-
-
-async def test_how_far_times_lie_ahead_adds_up_and_is_taken_back(harness: BridgeHarness) -> None:
-    """Steps back add up; a clock that comes forward again takes that back, and alone leaves everything behind."""
-    steps = ((10, 0), (500, 500), (YEAR, YEAR + 500), (-YEAR, 500), (-480, 0), (500, 500), (-YEAR, 0))
-    for seconds, ahead in (*steps, (-YEAR, -YEAR), (-YEAR, -2 * YEAR), (2 * YEAR, 0)):
-        await harness.database.commit(partial(clock_trust.add_ahead, seconds=seconds))
-        assert await clock_trust.seconds_ahead(harness.database) == ahead
-
-
-@pytest.mark.parametrize(
-    ("last", "sample", "now", "ahead"),
-    [
-        ("1000.0 500.0 b 1000.0", (1100.0, 600.0, "b"), 1100.0, 0),
-        ("1000.0 500.0 b 9000.0", (1100.0, 600.0, "b"), 1100.0, 8000),
-        ("9000.0 500.0 b 9000.0", (1100.0, 600.0, "b"), 1100.0, 8000),
-        ("9000.0 500.0 b", (1100.0, 600.0, "b"), 1100.0, 8000),
-        ("9000.0 500.0 b 9000.0", (1100.0, 10.0, "c"), 1100.0, 7900),
-        ("1000.0 500.0 b 9000.0", (1100.0, 10.0, "c"), 1100.0, 8000),
-        ("1000.0 500.0 b 1000.0", (9100.0, 600.0, "b"), 9100.0, -8000),
-    ],
-)
-def test_how_far_times_lie_ahead(last: str, sample: tuple[float, float, str], now: float, ahead: int) -> None:
-    """By what the bridge went by before and goes by now, and the time that passed where the machine was not restarted."""
-    assert clock_trust.ahead_between(last, ClockSample(*sample), now) == ahead
 
 
 @pytest.mark.parametrize(
@@ -247,17 +168,3 @@ def test_how_far_times_lie_ahead(last: str, sample: tuple[float, float, str], no
 def test_a_clock_that_was_set_while_nobody_ran_is_found(last: str, now: tuple[float, float, str], jump: int) -> None:
     """With the same start of the machine exactly; over a restart of it, a step back or more than half a day is doubted."""
     assert clock_trust.jump_between(last, ClockSample(*now)) == jump
-
-
-@pytest.mark.parametrize("fields", ["{wall} {passed} second nan", "inf {passed} first {wall}", "x", ""])
-async def test_a_damaged_sample_is_a_clock_that_may_have_been_set(harness: BridgeHarness, fields: str) -> None:
-    """Nobody knows whether it was: the start goes on, the desk is told, and nothing is destroyed until a person looked."""
-    machine = FakeMachine(harness.clock.at)
-    damaged = fields.format(wall=machine.wall, passed=machine.passed)
-    await harness.database.commit(lambda transaction: line_state.put(transaction, line_state.CLOCK_SAMPLE, damaged))
-    await machine.timers(harness).recover()
-    assert await clock_trust.is_distrusted(harness.database)
-    assert await clock_trust.seconds_ahead(harness.database) == 0, "stored times stay as they are"
-    assert len(await alerts(harness)) == 1
-    await machine.timers(harness).recover()
-    assert len(await alerts(harness)) == 1

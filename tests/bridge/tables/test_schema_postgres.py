@@ -66,7 +66,7 @@ async def test_tables_that_were_emptied_are_not_gone_through(database: PostgresD
     await inbox.next_to_decide(reader, "1")
     await outbox.state_of(reader, 1)
     assert len(explaining.plans) > 2
-    assert explaining.scanned() <= {"thread", "legal_hold"}
+    assert explaining.scanned() <= {"thread"}
 
 
 async def test_who_is_on_hold_is_found_among_all_that_are_kept(database: PostgresDatabase) -> None:

@@ -211,7 +211,7 @@ async def test_no_block_ends_by_a_clock_that_is_not_trusted(harness: BridgeHarne
     await harness.receive_text("you again", message_id="m2")
     await harness.wait_until_drained()
     assert (harness.messages_shown(owner), len(harness.carrier.sent)) == (["you"], text_count)
-    await harness.database.commit(clock_trust.end_doubt)
+    await harness.database.commit(clock_trust.trust)
     await harness.receive_text("and again", message_id="m3")
     await harness.wait_until_drained()
     assert harness.messages_shown(owner) == ["you", "and again"]

@@ -341,35 +341,6 @@ async def spoil(config: Config, statement: str) -> None:
         db.execute(statement)
 
 
-@pytest.mark.parametrize(
-    ("statement", "said"),
-    [
-        ("UPDATE seen SET until = 'x'", "seen: a row has a value that postgresql does not take"),
-        ("UPDATE seen SET until = 1.5", "seen: a row has a value"),
-        ("UPDATE thread SET designation = CAST(x'ff61' AS TEXT)", "thread: a row has a value"),
-        ("UPDATE thread SET designation = 'a' || char(0)", "thread: a row has a value"),
-        ("UPDATE matrix_member SET membership = x'00'", "matrix_member: a row has a value"),
-        ("UPDATE matrix_member SET room_id = '!gone:x'", "matrix_member: a row has a value"),
-        ("CREATE TABLE by_hand (a TEXT)", "by_hand: not as this program made it"),
-        ("ALTER TABLE thread ADD COLUMN by_hand TEXT", "thread: not as this program made it"),
-    ],
-)
-async def test_what_cannot_be_moved_is_named(line: LineDirectory, statement: str, said: str) -> None:
-    """Its table and what to do; no row is on the server, and when it is put right the same command moves the line."""
-    config = config_of(line)
-    shutil.copy(config.data_dir / "main.db", config.data_dir / "kept")
-    await spoil(config, statement)
-    before = content(config, "sqlite")
-    with pytest.raises(CannotMigrate, match=said) as refused:
-        await migrate(config, "postgresql")
-    assert "nothing was moved" in str(refused.value)
-    assert content(config, "sqlite") == before
-    assert {table for table in content(config, "postgresql") if not table.endswith("version")} == set()
-    (config.data_dir / "kept").rename(config.data_dir / "main.db")
-    await migrate(config, "postgresql")
-    assert files(config) == {"keys.db"}
-
-
 async def test_a_try_that_was_broken_off_long_ago_is_named(line: LineDirectory) -> None:
     """The line ran on its files since: what is on the server is said to be of that try, and how to make an empty one."""
     config = config_of(line)

@@ -164,25 +164,6 @@ async def test_a_column_that_was_added_by_hand_is_named(layout: Layout) -> None:
     assert older(layout) == []
 
 
-async def test_a_damaged_value_ends_no_upgrade(layout: Layout) -> None:
-    """A row that points to none, NULL where none may be: the line ran with them, and the steps need no better."""
-    config = config_of(layout)
-    with contextlib.closing(SqliteConnection(config.data_dir / "main.db")) as db:
-        db.execute("PRAGMA foreign_keys = OFF")
-        db.execute("INSERT INTO matrix_level (room_id, user_id, level) VALUES ('!gone', '@ada:x', 50)")
-        db.execute("PRAGMA writable_schema = ON")
-        strict = db.fetchval("SELECT sql FROM sqlite_schema WHERE name = 'seen'")
-        for sql in (strict.replace("NOT NULL", ""), strict):
-            db.execute("UPDATE sqlite_schema SET sql = $1 WHERE name = 'seen'", sql)
-            db.execute("PRAGMA writable_schema = RESET")
-            if sql != strict:
-                db.execute("INSERT INTO seen (hash, until) VALUES (x'00', NULL)")
-                db.execute("PRAGMA writable_schema = ON")
-        assert db.fetchval("PRAGMA integrity_check") == "NULL value in seen.until"
-    await upgrade(layout, config, backup=None)
-    assert older(layout) == []
-
-
 @pytest.mark.parametrize("name", ["main.db", "voice.db"])
 async def test_a_damaged_page_ends_it_before_it_begins(layout: Layout, tmp_path: Path, name: str) -> None:
     """No step of any database is taken, so that the older program goes on as before; which one it is, and what to do."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
-from itertools import zip_longest
 from os import utime
 from pathlib import Path
 
@@ -19,13 +18,11 @@ from bridge.tables import line_state
 from bridge.tables.clock_trust import sample_clock
 from deploy.data_dir import offline
 from deploy.data_dir.layout import Layout
-from deploy.doctor.database_probes import check_calendar, check_clock, check_lock, check_silence, database_probes, line_age
-from deploy.inspect.alarm_test import Progress, _poll
+from deploy.doctor.database_probes import check_calendar, check_clock, check_lock, check_silence, line_age
 from deploy.inspect.check_report import CheckResult
 from tests.deploy.inspect.test_shared_checks import real
 from tests.deploy.line_directory import LineDirectory
 from tests.every_row import every_row
-from tests.fakes.damaged_values import STRAY, WHOLE, damaged
 
 DAY = 86_400.0
 
@@ -118,26 +115,3 @@ async def test_a_calendar_that_is_old(line: LineDirectory, state: CalendarState 
         row = check_calendar(db, config, now)
     assert (row.ok, row.warning, bool(row.do)) == (ok, warning, warning or not ok)
     assert "plan" not in row.what
-
-
-async def test_damaged_values_of_the_line_are_named_and_cost_no_other_row(line: LineDirectory) -> None:
-    """Every row is there whatever is damaged, and the last one names what is; a whole value is not named."""
-    layout = Layout(line.layout.bridge, config_file=line.layout.config)
-    settings = line.config.line.model_copy(update={"calendar": ShiftCalendar(file=Path("/srv/line/plan.ics"))})
-    config = real(line.config).model_copy(update={"lines": [settings]})
-    probe = next(iter(database_probes(layout, config, None)))
-    for name, value in WHOLE.items():
-        await put(line, name, value)
-    rows = list(await probe.ask())
-    assert rows[-1] == CheckResult(name="database", ok=True, what="can be read")
-    for values in zip_longest(*map(damaged, WHOLE), fillvalue="{"):
-        for name, value in zip(WHOLE, values, strict=True):
-            await put(line, name, value)
-        others = list(await probe.ask())
-        assert [row.name for row in others] == [row.name for row in rows]
-        assert others[-1].warning
-        assert STRAY in others[-1].what
-    await put(line, line_state.ALARM_TEST_RESULT, '{"test": "0123abcd"}')
-    progress = Progress()
-    _poll(config, "0123abcd", progress)
-    assert progress.call_results is None
