@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import logging
-import re
-from functools import partial
-from typing import Any, get_args
+from typing import Any
 
 import pytest
 from aiohttp import web
 
 from bot.model.actions import Speaker
 from bridge.matrix.api.events import PowerLevels
-from bridge.matrix.api.http_client import HomeserverClient, Permanent, TokenRefused, Transient
+from bridge.matrix.api.http_client import Permanent, TokenRefused, Transient
 from bridge.matrix.room_client import TXN_ID_LIFETIME
-from bridge.matrix.room_keys.outbound_table import rotate_sessions
-from bridge.matrix.rooms.room_state import RoomKind, levels_of, members_of, set_membership
+from bridge.matrix.rooms.room_state import levels_of, members_of, set_membership
 from bridge.matrix.rooms.room_templates import TOPIC, create_room_body
-from tests.bot.examples import asks_for_words
 from tests.bridge.matrix.client_device import ClientDevice
 from tests.bridge.matrix.rig import POLICY, PUPPET, Rig
 from tests.bridge.matrix.scripted_homeserver import ScriptedHomeserver
-from tests.bridge.matrix.sync_events import ROOM, member_event, record_our_room, timeline
+from tests.bridge.matrix.sync_events import ROOM, record_our_room, timeline
 
 SECRET = "words that are nobody's business"
 HELLO = "Please say hello when you are in"
@@ -60,15 +55,6 @@ async def test_how_requests_fail(
     assert SECRET not in failed.value.errcode
 
 
-async def test_no_homeserver_is_worth_another_try(rig: Rig, server: ScriptedHomeserver) -> None:
-    """A refused connection is transient."""
-    await record_our_room(rig)
-    await server.stop()
-    with pytest.raises(Transient):
-        await rig.room_client.redact(ROOM, "$x", "t1")
-    await server.start()
-
-
 async def test_an_event_that_the_homeserver_has_not(rig: Rig, server: ScriptedHomeserver) -> None:
     """It is not there, and redacting it is done; any other refusal is none of that."""
     await record_our_room(rig)
@@ -91,20 +77,6 @@ async def test_each_redaction_has_a_transaction_id_of_its_own(rig: Rig, server: 
     first, other, again = (a.path for a in server.requests if "/redact/" in a.path)
     assert first == again
     assert first.rpartition("/")[2] != other.rpartition("/")[2]
-
-
-async def test_a_session_is_prepared_in_place_of_one_that_was_retired(rig: Rig, server: ScriptedHomeserver) -> None:
-    """What is prepared is used by the next message, also when the session in memory was retired since."""
-    await record_our_room(rig)
-    await rig.room_client.send(ROOM, Speaker.POLICY, "t1", "m.room.message", {"body": "a"})
-    query = "SELECT session_id FROM matrix_session WHERE active AND user_id = $1"
-    before = await rig.database.fetchval(query, POLICY)
-    await rig.database.commit(partial(rotate_sessions, room_id=ROOM))
-    await rig.room_client.prepare_sessions(ROOM)
-    prepared = await rig.database.fetchval(query, POLICY)
-    assert prepared not in {before, None}
-    await rig.room_client.send(ROOM, Speaker.POLICY, "t2", "m.room.message", {"body": "b"})
-    assert server.requests[-1].body["session_id"] == prepared
 
 
 async def test_a_room_is_noted_with_who_is_in_it(rig: Rig, server: ScriptedHomeserver) -> None:
@@ -195,65 +167,6 @@ async def test_the_texter_puppet_is_brought_back(
     assert done[-1].body == {"membership": "join", "displayname": "amber heron"}
     await rig.room_client.readd_puppet(ROOM, "")
     assert server.requests[-1].path.endswith("/state/m.room.member/" + PUPPET) is (before == "join")
-
-
-async def typed_before(rig: Rig, server: ScriptedHomeserver) -> ClientDevice:
-    """Have a person who said something in the room; returns another person, whose invitation brings a bundle."""
-    await record_our_room(rig)
-    ada, sue = ClientDevice("@ada:x"), ClientDevice("@sue:x")
-    server.register(ada, sue)
-    await rig.matrix.devices.refresh_stale([ada.mxid, sue.mxid])
-    letter = {"to_device": {"events": [ada.room_key_message(server.ours[POLICY], ROOM)]}}
-    server.queue_sync({**letter, **timeline(member_event(ada), ada.room_message(ROOM, "note"))})
-    await rig.matrix.sync.run_once()
-    return sue
-
-
-@pytest.mark.parametrize("status", [500, 403, 413, 429])
-async def test_an_upload_that_fails_keeps_nobody_out(
-    rig: Rig, server: ScriptedHomeserver, caplog: pytest.LogCaptureFixture, status: int
-) -> None:
-    """No media store, a full one, or one that forbids: the keys go, the invitation too, and the log has a number only."""
-    sue = await typed_before(rig, server)
-    server.refuse = ("/media/", status)
-    with caplog.at_level(logging.INFO):
-        await rig.room_client.invite(ROOM, sue.mxid)
-    paths = [a.path for a in server.requests]
-    assert len([path for path in paths if "/media/" in path]) == 1
-    assert [a.body["user_id"] for a in server.requests if a.path.endswith("/invite")] == [sue.mxid]
-    assert f"room_client.key_bundle_failed status={status}" in caplog.messages
-    assert not any(sue.mxid in line or ROOM in line for line in caplog.messages)
-    server.refuse = None
-    await rig.room_client.share_key_bundle(ROOM, sue.mxid)
-    assert "m.room_key_bundle" in [sue.decrypt_to_device(event)["type"] for event in server.sent_to(sue)]
-
-
-@pytest.mark.parametrize("kind", get_args(RoomKind))
-async def test_an_invitation_asks_for_no_words(rig: Rig, server: ScriptedHomeserver, kind: RoomKind) -> None:
-    """What it asks to say is a command, and into a thread nothing: what is said there without one leaves for a phone."""
-    await record_our_room(rig, kind=kind)
-    await rig.room_client.invite(ROOM, "@ada:x")
-    (reason,) = [a.body["reason"] for a in server.requests if a.path.endswith("/invite")]
-    assert asks_for_words(reason) == []
-    assert asks_for_words(HELLO) == [HELLO]
-    if kind == "thread":
-        assert not re.search(r"\bsay\b", reason, re.IGNORECASE)
-        assert "goes to a phone" in reason
-
-
-async def test_a_refused_token_invites_nobody(
-    rig: Rig, server: ScriptedHomeserver, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Where the homeserver does not know us at the upload, that is what ends the program, and no bundle's failure."""
-    sue = await typed_before(rig, server)
-
-    async def unknown(_client: HomeserverClient) -> str:
-        raise TokenRefused(401, "M_UNKNOWN_TOKEN")
-
-    monkeypatch.setattr(HomeserverClient, "create_media", unknown)
-    with pytest.raises(TokenRefused):
-        await rig.room_client.invite(ROOM, sue.mxid)
-    assert not any(a.path.endswith("/invite") for a in server.requests)
 
 
 async def test_what_a_crash_left_unnoted_is_left_and_forgotten(rig: Rig, server: ScriptedHomeserver) -> None:

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from bridge.matrix.api.events import MemberNamed, MemberReturned, Membership
-from bridge.matrix.api.http_client import HomeserverError, Transient
+from bridge.matrix.api.events import Membership
+from bridge.matrix.api.http_client import Transient
 from bridge.matrix.rooms.room_state import members_of, set_membership
 from tests.bridge.matrix.client_device import ClientDevice
 from tests.bridge.matrix.rig import POLICY, PUPPET, Rig
@@ -50,45 +50,6 @@ async def test_a_room_of_which_it_knows_no_membership_is_missing(
     server.joined = []
     server.refuse, server.refuse_errcode = ("m.room.member", 403), errcode
     assert await rig.matrix.room_comparison.missing_rooms([ROOM]) == [ROOM]
-
-
-@pytest.mark.parametrize(
-    ("status", "errcode"), [(400, "M_UNKNOWN"), (403, "M_USER_SUSPENDED"), (401, "M_UNKNOWN_TOKEN"), (502, "M_UNKNOWN")]
-)
-async def test_another_refusal_makes_no_room_missing(
-    rig: Rig, server: ScriptedHomeserver, status: int, errcode: str
-) -> None:
-    """It says nothing of the room, which would be made again, and its people invited to another."""
-    server.joined = []
-    server.refuse, server.refuse_errcode = ("m.room.member", status), errcode
-    with pytest.raises(HomeserverError):
-        await rig.matrix.room_comparison.missing_rooms([ROOM])
-
-
-@pytest.mark.parametrize("membership", ["leave", "invite"])
-async def test_a_room_in_which_we_are_not_any_more_is_missing(
-    rig: Rig, server: ScriptedHomeserver, monkeypatch: pytest.MonkeyPatch, membership: str
-) -> None:
-    """Both looks say so."""
-    server.joined = []
-    monkeypatch.setattr(server, "membership", membership)
-    assert await rig.matrix.room_comparison.missing_rooms([ROOM]) == [ROOM]
-
-
-async def test_what_is_told_is_handled_at_once(
-    rig: Rig, server: ScriptedHomeserver, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Whoever handles what is committed is woken after each comparison, and not with the next sync."""
-    await record_our_room(rig, people=["@ada:x"])
-    server.members = told(ada="invite")
-    woken = list[str]()
-
-    def wake() -> None:
-        woken.extend(item.membership for item in rig.events if isinstance(item, Membership))
-
-    monkeypatch.setattr(rig.matrix.room_comparison, "_on_commit", wake)
-    await rig.matrix.room_comparison.compare_members(ROOM)
-    assert woken == ["invite"]
 
 
 @pytest.mark.parametrize(("kind", "outside"), [("thread", True), ("office", False)])
@@ -136,21 +97,6 @@ async def test_people_whom_the_homeserver_has_lost(rig: Rig, server: ScriptedHom
     assert rig.events == []
 
 
-async def test_who_has_left_the_desk_is_not_invited_again(rig: Rig, server: ScriptedHomeserver) -> None:
-    """A room that the homeserver has lost them in: they count as gone there too, so that later keys do not go to them."""
-    await record_our_room(rig, "!desk", kind="desk", people=["@ada:x"])
-    await rig.database.commit(lambda transaction: set_membership(transaction, "!desk", "@bea:x", "leave"))
-    await record_our_room(rig, people=["@ada:x", "@bea:x"])
-    await rig.matrix.outbound_sessions.prepare(rig.matrix.policy, ROOM)
-    server.members = told()
-    for changed in (2, 0):
-        assert await rig.matrix.room_comparison.compare_members(ROOM) == (changed, ["@ada:x"])
-    assert (await members_of(rig.database, ROOM))["@bea:x"] == "leave"
-    assert await rig.database.fetchval("SELECT COUNT(*) FROM matrix_session WHERE active") == 0
-    assert rig.events == []
-    assert await rig.matrix.room_comparison.compare_members("!desk") == (1, ["@ada:x"])
-
-
 @pytest.mark.parametrize(("until", "is_found"), [(1, True), (0, False)], ids=["of before", "since"])
 async def test_who_had_gone_and_came_again_is_invited(
     rig: Rig, server: ScriptedHomeserver, until: int, is_found: bool
@@ -165,50 +111,6 @@ async def test_who_had_gone_and_came_again_is_invited(
         )
     assert (await members_of(rig.database, ROOM))["@ada:x"] == ("invite" if is_found else "join")
     assert rig.events == []
-
-
-async def remove_ada(rig: Rig) -> None:
-    """Have Ada in a room of ours from which she has gone, as a sync told."""
-    await record_our_room(rig, people=["@ada:x"])
-    await rig.database.commit(lambda transaction: set_membership(transaction, ROOM, "@ada:x", "leave"))
-
-
-@pytest.mark.parametrize("membership", ["join", "invite"])
-async def test_who_had_gone_is_not_let_in(rig: Rig, server: ScriptedHomeserver, membership: str) -> None:
-    """Also where nobody knows yet that the homeserver was put back: the sync tells of whoever is invited again."""
-    await remove_ada(rig)
-    server.members = told(ada=membership)
-    assert await rig.matrix.room_comparison.compare_members(ROOM) == (0, [])
-    assert (await members_of(rig.database, ROOM))["@ada:x"] == "leave"
-    assert rig.events == []
-
-
-@pytest.mark.parametrize("membership", ["join", "invite"])
-@pytest.mark.parametrize(("until", "is_told"), [(5, True), (0, False)], ids=["of before", "since"])
-async def test_who_is_there_again_is_told(
-    rig: Rig, server: ScriptedHomeserver, membership: str, until: int, is_told: bool
-) -> None:
-    """Of a homeserver that was put back; a newer membership may be an invitation by a colleague, which the sync tells."""
-    await remove_ada(rig)
-    server.members = told(ada=membership, bea="leave")
-    assert (await rig.matrix.room_comparison.compare_members(ROOM, until=until)).change_count == 0
-    assert rig.events == ([MemberReturned(room_id=ROOM, user_id="@ada:x")] if is_told else [])
-    assert (await members_of(rig.database, ROOM))["@ada:x"] == "leave"
-
-
-@pytest.mark.parametrize(("kind", "names"), [("desk", [("@ada:x", "Jane"), ("@bea:x", "")]), ("thread", [])])
-async def test_names_at_the_desk_are_told_where_nothing_changed(
-    rig: Rig, server: ScriptedHomeserver, kind: Any, names: list[tuple[str, str]]
-) -> None:
-    """A desk learns at each start what its members call themselves; names in other rooms are nobody's business."""
-    await record_our_room(rig, kind=kind, people=["@ada:x", "@bea:x"])
-    answer = told(ada="join", bea="join")
-    for event, name in zip(answer["chunk"], ("Policy", "Line", "Jane", "\ud800"), strict=True):
-        event["content"]["displayname"] = name
-    server.members = answer
-    assert (await rig.matrix.room_comparison.compare_members(ROOM)).change_count == 0
-    assert [(item.user_id, item.name) for item in rig.events if isinstance(item, MemberNamed)] == names
-    assert len(rig.events) == len(names)
 
 
 async def test_the_puppet_that_is_out_is_noted(rig: Rig, server: ScriptedHomeserver) -> None:
@@ -242,15 +144,3 @@ async def test_a_change_that_the_sync_has_told_meanwhile_stands(
     monkeypatch.setattr(rig.matrix.policy.client, "request", request)
     assert (await rig.matrix.room_comparison.compare_members(ROOM)).change_count == 0
     assert (await members_of(rig.database, ROOM))[ada.mxid] == "join"
-
-
-async def test_malformed_members_cost_themselves(rig: Rig, server: ScriptedHomeserver) -> None:
-    """What cannot be read is passed over; a refusal changes nothing."""
-    await record_our_room(rig)
-    answer = told(ada="join")
-    odd, memberships = member_event(ClientDevice("@x:x")), list[Any](("odd", [], {}, None))
-    answer["chunk"] += [{"state_key": 1}, [], *({**odd, "content": {"membership": each}} for each in memberships)]
-    server.members = answer
-    assert (await rig.matrix.room_comparison.compare_members(ROOM)).change_count == 0
-    server.refuse, server.refuse_errcode = ("/members", 403), "M_FORBIDDEN"
-    assert (await rig.matrix.room_comparison.compare_members(ROOM)).change_count == 0

@@ -6,8 +6,6 @@ event counts as read only when the client shows it without a shield.
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from urllib.parse import quote
@@ -19,24 +17,20 @@ from bot.model.actions import Speaker
 from bridge.matrix.api.events import (
     DecryptedMessage,
     IdentityChanged,
-    Membership,
     SelfRemoved,
     UnencryptedEvent,
     UntrustedMessage,
 )
 from bridge.matrix.api.http_client import UnknownDevice
-from bridge.matrix.olm import identity_table
 from bridge.matrix.room_keys.outbound_table import rotate_sessions
 from bridge.matrix.rooms.room_state import levels_of
-from bridge.matrix.sync import homeserver_rollback
-from bridge.runtime.crash_points import CrashPoint
 from deploy.data_dir.layout import Layout, Ports
 from deploy.stack.provision import mxid, open_secrets, run_homeserver
-from tests.bridge.matrix.rig import POLICY, Rig
+from tests.bridge.matrix.rig import Rig
 from tests.e2e.conftest import StrictClientFactory
 from tests.e2e.cross_signing import cross_sign
 from tests.e2e.nio_client import NioClient
-from tests.e2e.polling import STEP_TIMEOUT, wait_until
+from tests.e2e.polling import wait_until
 from tests.e2e.staff_client import NO_SHIELD, Account, StaffClient
 from tests.fakes.provisioned_homeserver import provision, put_homeserver
 from tests.free_ports import free_ports
@@ -174,60 +168,6 @@ async def test_a_device_that_comes_late_reads_everything(live: LiveHomeserver) -
         await sol.stop()
 
 
-async def test_a_death_between_receiving_and_committing(live: LiveHomeserver, ada: StaffClient) -> None:
-    """The response comes again: what she said meanwhile is there exactly once."""
-    room_id = await live.thread("text")
-    await live.rig.room_client.invite(room_id, ada.mxid)
-    await ada.join(room_id)
-    await live.rig.wait_for(Membership, lambda i: i.room_id == room_id and i.membership == "join")
-    died = asyncio.Event()
-
-    class KilledError(Exception):
-        pass
-
-    def kill(point: CrashPoint) -> None:
-        if point is CrashPoint.SYNC_RECEIVED:
-            died.set()
-            raise KilledError
-
-    live.rig.crash = kill
-    await ada.say(room_id, "said once")
-    await asyncio.wait_for(died.wait(), STEP_TIMEOUT)
-    with contextlib.suppress(BaseExceptionGroup):
-        await live.rig.stop()
-    live.rig.crash = lambda _point: None
-    await live.rig.start()
-    await live.rig.wait_for(DecryptedMessage, lambda i: i.room_id == room_id)
-    bodies = [i.content["body"] for i in live.rig.events if isinstance(i, DecryptedMessage) and i.room_id == room_id]
-    assert bodies == ["said once"]
-    await live.say(room_id, Speaker.TEXTER, "after the restart")
-    await reads(ada, room_id, "text", "said once", "after the restart")
-
-
-async def test_who_is_removed_reads_no_further(live: LiveHomeserver, ada: StaffClient, bea: NioClient) -> None:
-    """What is said after a removal is in a session that the removed person was never given; the others read on."""
-    room_id = await live.thread("for both")
-    for seat in (ada, bea):
-        await live.rig.room_client.invite(room_id, seat.mxid)
-        await seat.join(room_id)
-    await reads(bea, room_id, "for both")
-    await live.rig.room_client.remove(room_id, bea.mxid)
-    await live.rig.room_client.remove(room_id, bea.mxid)
-    await live.rig.wait_for(Membership, lambda i: i.room_id == room_id and i.membership == "leave")
-    await live.say(room_id, Speaker.TEXTER, "for one")
-    await reads(ada, room_id, "for both", "for one")
-    rows = await live.rig.database.fetch(
-        """SELECT s.active, x.user_id FROM matrix_session s JOIN matrix_sent x ON x.session_id = s.session_id
-           WHERE s.room_id = $1""",
-        room_id,
-    )
-    assert {(bool(row["active"]), row["user_id"]) for row in rows} == {
-        (False, ada.mxid),
-        (False, bea.mxid),
-        (True, ada.mxid),
-    }
-
-
 async def test_the_texter_puppet_is_back_where_a_supervisor_removed_it(live: LiveHomeserver, ada: StaffClient) -> None:
     """Removed or banned at the desk, it is invited and joins, in one more try too; whoever is there reads it as before."""
     sol = NioClient(live.url, live.accounts["sol"])
@@ -284,28 +224,6 @@ async def test_a_deleted_device_is_replaced(live: LiveHomeserver, ada: StaffClie
     # what it hears still comes: keys for its new device, from a client that had a session with the old one
     await ada.say(room_id, f"heard by the {speaker.value}")
     await live.rig.wait_for(DecryptedMessage, lambda i: i.content["body"] == f"heard by the {speaker.value}")
-
-
-async def test_a_cursor_that_synapse_cannot_read(
-    live: LiveHomeserver, ada: StaffClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """One with more parts than it knows, as a newer Synapse makes them: what was said is heard, and nothing twice."""
-    monkeypatch.setattr(homeserver_rollback, "MOST_REFUSALS", 2)  # otherwise two minutes
-    room_id, rig = await live.thread("before"), live.rig
-    await rig.room_client.invite(room_id, ada.mxid)
-    await ada.join(room_id)
-    await ada.say(room_id, "heard by the cursor before")
-    await rig.wait_for(DecryptedMessage, lambda i: i.content["body"] == "heard by the cursor before")
-    await rig.stop()
-    await ada.say(room_id, "said meanwhile")
-    await rig.start(run=False)
-    cursor = await identity_table.cursor(rig.database, POLICY)
-    await rig.database.commit(lambda transaction: identity_table.set_cursor(transaction, POLICY, f"{cursor}_7_7_7", None))
-    await rig.stop()
-    await rig.start()
-    await rig.wait_for(DecryptedMessage, lambda i: i.content["body"] == "said meanwhile")
-    said = [i.content["body"] for i in rig.events if isinstance(i, DecryptedMessage) and i.room_id == room_id]
-    assert said == ["heard by the cursor before", "said meanwhile"]
 
 
 async def _all_in(live: LiveHomeserver) -> bool | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from email.utils import formatdate
 
 import aiohttp
 import pytest
@@ -68,16 +67,3 @@ async def test_only_a_code_is_kept_of_an_error(
     with pytest.raises(Permanent if errcode else Transient) as raised:
         await client.request("PUT", "rooms", "!room", "send", "m.room.encrypted", "1")
     assert raised.value.errcode == errcode
-
-
-@pytest.mark.parametrize(
-    ("date", "server_time"), [(formatdate(86_400, usegmt=True), 86_400.0), ("yesterday", None), ("", None)]
-)
-async def test_the_homeservers_clock(
-    client: HomeserverClient, server: ScriptedHomeserver, date: str, server_time: float | None
-) -> None:
-    """It is what the last answer said; what is no date says nothing."""
-    assert client.server_time is None
-    server.date = date
-    await client.request("GET", "joined_rooms")
-    assert client.server_time == server_time

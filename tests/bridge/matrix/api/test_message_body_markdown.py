@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import warnings
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Final
@@ -14,7 +13,6 @@ from hypothesis import strategies as st
 
 from bridge.matrix.api.message_body import Plain, read
 from tests.bot.hypothesis_settings import COMMON, EXPLORES
-from tests.bridge import commonmark_js
 from tests.bridge.clients import element, nheko, screen, sdk
 from tests.every_row import every_row
 
@@ -161,40 +159,3 @@ def test_real_messages(client: Client, typed: str, leaves: str) -> None:
     """What was typed into real clients, and changed on its way, arrives."""
     plain, _ = sent(client, typed)
     assert (plain.words, plain.differs) == (leaves, False)
-
-
-@every_row(
-    ("client", "typed", "html"),
-    [
-        (element, "hello\nyou", None),
-        (element, "*a*\nb", "<em>a</em><br />b"),
-        (element, "a\n\n<b>5</b> *c*", "<p>a</p>\n<p>&lt;b&gt;5&lt;/b&gt; <em>c</em></p>\n"),
-        (element, r"\*5\*", "*5*"),
-        (element, "> a\nb", "<blockquote>\n<p>a<br />b</p>\n</blockquote>\n"),
-        (element, "1. a\n\n   b", "<ol>\n<li>ab</li>\n</ol>\n"),
-        (sdk, "hello\nyou", None),
-        (sdk, "aaa     \nbbb     ", "aaa<br />\nbbb"),
-        (sdk, "aaa\nbbb\n\nccc\nddd", "<p>aaa<br />\nbbb</p>\n<p>ccc<br />\nddd</p>\n"),
-        (sdk, r"Hello \<world\>.", "Hello &lt;world&gt;."),
-        (nheko, "hello", None),
-        (nheko, "*a*\nb", "<em>a</em><br />\nb"),
-        (nheko, "<x>5</x> *6*", "&lt;x&gt;5&lt;/x&gt; <em>6</em>"),
-    ],
-)
-def test_the_clients_are_those_of_the_sources(client: Client, typed: str, html: str | None) -> None:
-    """What they make of Markdown is what the sources say: else the properties above would be about nobody."""
-    assert client(typed) == html
-
-
-def test_element_is_commonmark_js_itself(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is asked wherever there is Node for it, and makes of these what Element does."""
-    if not commonmark_js.is_here():
-        warnings.warn("commonmark.js stepped aside for a port of it: there is no Node here", stacklevel=2)
-        return
-    assert [commonmark_js.formatted(typed) for typed in ("*5*\n6", "24. a\n25. b", "5 6")] == [
-        "<em>5</em><br />6",
-        '<ol start="24">\n<li>a</li>\n<li>b</li>\n</ol>\n',
-        None,
-    ]
-    monkeypatch.setattr(commonmark_js, "formatted", lambda _typed: "asked")
-    assert element("5 6") == "asked"

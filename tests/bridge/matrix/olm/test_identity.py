@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -49,14 +48,6 @@ async def test_a_new_identity_vouches_for_its_device(rig: Rig, server: ScriptedH
     fallback = [key for keys in uploads(server, "fallback_keys") for key in keys.values()]
     assert len([key for key in one_time if has_valid_signature(key, POLICY, device_id, own)]) == 50
     assert [key["fallback"] for key in fallback if has_valid_signature(key, POLICY, device_id, own)] == [True]
-
-
-async def test_the_two_are_two(rig: Rig) -> None:
-    """Each has keys of its own."""
-    policy, puppet = rig.matrix.policy, rig.matrix.puppet
-    assert master_key(policy) != master_key(puppet)
-    assert policy.curve25519 != puppet.curve25519
-    assert (policy.user_id, puppet.user_id) == (POLICY, PUPPET)
 
 
 async def test_a_start_asks_nothing_of_the_homeserver(rig: Rig, server: ScriptedHomeserver) -> None:
@@ -189,42 +180,6 @@ def identity_of(rig: Rig, mxid: str) -> Identity:
 CHANGES = ("PUT", "DELETE")
 
 
-@pytest.mark.parametrize("other", ["seen now", "seen at a time that is not told", "with keys of its own"])
-async def test_a_second_bridge_changes_nothing(
-    rig: Rig, server: ScriptedHomeserver, new_rig: Callable[[str], Rig], other: str
-) -> None:
-    """A drill in a new directory: it ends before a device is made, signed out or an identity replaced, each time."""
-    await rig.stop()
-    server.knows_devices = True
-    device = rig.matrix.policy.device_id
-    last_seen = {"seen now": time.time() * 1000, "with keys of its own": time.time() * 1000 - 900_001}.get(other)
-    server.device_table[POLICY] = {device: None if last_seen is None else int(last_seen)}
-    masters, second = dict(server.masters), new_rig("second")
-    server.requests.clear()
-    key = bytes(range(2, 34)) if other == "with keys of its own" else bytes(range(32))
-    for _ in range(2):
-        with pytest.raises(IdentityInUse):
-            await second.start(run=False, vault_key=key)
-        await second.stop()
-    assert [a for a in server.requests if a.method in CHANGES or a.path.endswith("/upload")] == []
-    assert (server.masters, set(server.device_table[POLICY])) == (masters, {device})
-    await second.start(run=False, vault_key=key, take_over=True)
-    assert set(server.device_table[POLICY]) == {second.matrix.policy.device_id} != {device}
-
-
-async def test_devices_that_nobody_uses_are_signed_out(
-    rig: Rig, server: ScriptedHomeserver, new_rig: Callable[[str], Rig]
-) -> None:
-    """With our own identity there, and its devices last seen more than fifteen minutes ago, nobody has to be asked."""
-    await rig.stop()
-    server.knows_devices = True
-    for mxid in (POLICY, PUPPET):
-        server.device_table[mxid] = {"QLOLD": int(time.time() * 1000) - 900_001}
-    second = new_rig("second")
-    await second.start(run=False)
-    assert set(server.device_table[POLICY]) == {second.matrix.policy.device_id}
-
-
 @pytest.mark.sqlite_only
 async def test_a_lost_store_of_the_puppet_is_no_other_bridge(rig: Rig, server: ScriptedHomeserver) -> None:
     """The policy bot of this database was introduced: its puppet makes another device without a question."""
@@ -265,49 +220,6 @@ async def test_a_failed_upload_is_repeated(rig: Rig, server: ScriptedHomeserver)
     await rig.matrix.key_uploads[POLICY].run_once()
     first, second = uploads(server, "one_time_keys")
     assert first == second
-
-
-async def test_a_store_that_was_put_back_offers_other_keys(rig: Rig, server: ScriptedHomeserver) -> None:
-    """The homeserver has keys of these ids, and refuses others for ever: the next ids are taken; the rest goes on."""
-    low = {"device_one_time_keys_count": {"signed_curve25519": 0}}
-    earlier = await rig.database.fetchval("SELECT account FROM crypto_account")
-    for _ in range(2):
-        server.queue_sync(low)
-        await rig.matrix.sync.run_once()
-        await rig.matrix.key_uploads[POLICY].run_once()
-    await rig.database.commit(lambda transaction: transaction.execute("UPDATE crypto_account SET account = $1", earlier))
-    ada = ClientDevice("@ada:x")
-    content = {"from_device": ada.device_id, "transaction_id": "t", "methods": []}
-    verification = {"sender": ada.mxid, "type": "m.key.verification.request", "content": content}
-    server.queue_sync({**low, "to_device": {"events": [verification]}})
-    await rig.matrix.sync.run_once()
-    with pytest.raises(Permanent):
-        await rig.matrix.key_uploads[POLICY].run_once()
-    assert len(server.sent_to(ada)) == 1, "what others wait for is done"
-    with pytest.raises(Permanent):
-        await rig.matrix.key_uploads[POLICY].run_once()
-    await rig.matrix.key_uploads[POLICY].run_once()
-    assert len(uploads(server, "one_time_keys")[-1]) == 50
-
-
-async def test_one_device_that_is_refused_holds_up_no_other(rig: Rig, server: ScriptedHomeserver) -> None:
-    """A request that the homeserver does not let us answer is not answered; the next one is."""
-    people = ClientDevice("@eve:x"), ClientDevice("@ada:x")
-    requests = [
-        {
-            "sender": each.mxid,
-            "type": "m.key.verification.request",
-            "content": {"from_device": each.device_id, "transaction_id": "t", "methods": []},
-        }
-        for each in people
-    ]
-    server.queue_sync({"to_device": {"events": requests}, "device_one_time_keys_count": {"signed_curve25519": 50}})
-    await rig.matrix.sync.run_once()
-    server.faults.append(web.json_response({"errcode": "M_INVALID_PARAM"}, status=400))
-    await rig.matrix.key_uploads[POLICY].run_once()
-    assert [len(server.sent_to(each)) for each in people] == [1, 1]
-    await rig.matrix.key_uploads[POLICY].run_once()
-    assert [len(server.sent_to(each)) for each in people] == [1, 1], "each is answered once"
 
 
 async def test_a_request_to_verify_is_refused_politely(rig: Rig, server: ScriptedHomeserver) -> None:

@@ -62,35 +62,6 @@ def session(number: int) -> Session:
     return olm_session
 
 
-async def test_an_account_comes_back_as_it_was_written(database: AnyDatabase, store: OlmStore, vault: Vault) -> None:
-    """None before there is one; its keys and whether it was shared afterwards; another identity has none."""
-    account = OlmAccount()
-
-    async def work(transaction: Transaction) -> None:
-        assert await store.account(transaction) is None
-        await store.add_account(transaction, account, "QLVOICE1")
-        account.shared = True
-        await store.update_account(transaction, account)
-
-    await database.commit(work)
-    restored = await database.commit(store.account)
-    assert restored is not None
-    assert (restored.identity_keys, restored.shared) == (account.identity_keys, True)
-    assert await database.commit(OlmStore(user_id="@other:example.org", pickle_key="a key", vault=vault).account) is None
-    assert await database.fetchval("SELECT device_id FROM crypto_account") == "QLVOICE1"
-
-
-async def test_a_new_device_takes_the_place_of_the_old(database: AnyDatabase, store: OlmStore) -> None:
-    """There is one account for each identity."""
-    old, new = OlmAccount(), OlmAccount()
-    await database.commit(lambda transaction: store.add_account(transaction, old, "OLD"))
-    await database.commit(lambda transaction: store.add_account(transaction, new, "NEW"))
-    restored = await database.commit(store.account)
-    assert restored is not None
-    assert restored.identity_keys == new.identity_keys
-    assert await database.fetchval("SELECT device_id FROM crypto_account") == "NEW"
-
-
 @pytest.mark.sqlite_only
 async def test_sessions_are_those_of_one_device_and_the_latest_comes_first(database: AnyDatabase, store: OlmStore) -> None:
     """By when they last decrypted something; what has become of one is read the next time."""
@@ -147,19 +118,6 @@ async def test_only_the_latest_sessions_are_kept(database: AnyDatabase, store: O
         return [olm_session.id for olm_session in await store.sessions(transaction, "device")]
 
     assert await database.commit(work) == [many[4].id, many[3].id]
-
-
-@pytest.mark.parametrize("written", ["2026-01-02 03:04:05.000006", "2026-01-02 03:04:05"])
-@pytest.mark.sqlite_only
-async def test_what_mautrix_wrote_is_read(database: AnyDatabase, store: OlmStore, written: str) -> None:
-    """Times stand as Python's sqlite3 wrote them, without a fraction when there is none."""
-    original = session(0)
-    await database.commit(lambda transaction: store.add_session(transaction, "device", original))
-    query = "UPDATE crypto_olm_session SET created_at = $1, last_encrypted = $1, last_decrypted = $1"
-    await database.commit(lambda transaction: transaction.execute(query, written))
-    restored = await database.commit(lambda transaction: store.latest_session(transaction, "device"))
-    assert restored is not None
-    assert (restored.id, restored.last_decrypted) == (original.id, datetime.fromisoformat(written))
 
 
 @pytest.mark.sqlite_only

@@ -7,7 +7,7 @@ import importlib
 import platform
 import subprocess
 import sys
-from types import ModuleType, SimpleNamespace
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
@@ -288,14 +288,6 @@ def test_a_pickle_opens_with_its_passphrase_as_its_kind_and_not_otherwise(kind: 
             other.from_pickle(pickle, "right")
 
 
-@pytest.mark.parametrize("kind", sorted(samples()))
-def test_two_pickles_of_one_object_have_nothing_in_common(kind: str) -> None:
-    """Vodozemac alone would write the same bytes twice, and the same beginning for what begins alike."""
-    sample, _, _ = samples()[kind]
-    one, other = (sample.pickle("right").split(b".") for _ in range(2))
-    assert all(a[:20] != b[:20] for a, b in zip(one[1:], other[1:], strict=True))
-
-
 KEPT = (
     b"ql1.2fLI472Xwenn3krnmFtoiQ==.cs+VUFM2Xfb9AwmpFtRmLg2cbnPb27bf+0YmlOBPB9Tf3AM3X26BJ17m3uaaUh2W3gcVzIFKctOeTicSzQW"
     b"kf1qJUSjSLSgbtaTGNj0LWXrHyLjxAHFiXas+JVJpwFnTc+mzFt392w6dcPGH18DVUy3Iox9SPQaWrLKMOVRcz1pcGr0Px3khdpvh3cX7s0m+Ch2"
@@ -306,48 +298,11 @@ KEPT = (
 )
 
 
-def test_what_an_earlier_version_kept_still_opens() -> None:
-    """An account in the store of a running line, pickled by the first version, is read by every later one."""
-    assert vodozemac_olm.Account.from_pickle(KEPT, "kept in 2026").identity_keys == {
-        "curve25519": "7V5kqNh/oVFTrYL34N2Xak8ouC0x5BHb/zeSEOC3gAs",
-        "ed25519": "Y5LlNHeDFdzwGg328vDLEiSY2lSAPxso8ub2dKhlJdg",
-    }
-
-
-def test_no_key_serves_two_purposes() -> None:
-    """Pickle and note, and the pickles of each kind, have keys of their own under one passphrase and one salt."""
-    kinds = (
-        vodozemac_olm.Account,
-        vodozemac_olm.Session,
-        vodozemac_olm.InboundGroupSession,
-        vodozemac_olm.OutboundGroupSession,
-    )
-    keys = [key for kind in kinds for key in kind._keys("passphrase", bytes(16))]
-    assert [len(key) for key in keys] == [32] * 8
-    assert len(set(keys)) == 8
-
-
 # --- taking libolm's place --------------------------------------------------------------------------------------------
 
 
 def run(code: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60)
-
-
-def test_importing_anything_of_the_package_puts_ours_in_place() -> None:
-    """In a fresh interpreter every part of mautrix.crypto then stands on ours, and libolm is not in the process."""
-    done = run(
-        "import bridge.matrix.olm.vodozemac_olm as ours, olm, sys\n"
-        "import mautrix.crypto, mautrix.crypto.attachments, mautrix.crypto.ssss, mautrix.crypto.signature\n"
-        "from mautrix.crypto import sessions, account, OlmMachine\n"
-        "assert olm is ours and mautrix.crypto.signature.olm is ours\n"
-        "assert issubclass(sessions.Session, ours.Session) and issubclass(account.OlmAccount, ours.Account)\n"
-        "assert mautrix.crypto.PgCryptoStore is not None\n"
-        "assert getattr(sys.modules['_libolm'], '__file__', None) is None\n"
-        "ours.install()\n"
-        "assert sys.modules['olm'] is ours\n"
-    )
-    assert (done.returncode, done.stderr) == (0, "")
 
 
 @ORACLE
@@ -356,12 +311,3 @@ def test_the_wrong_order_of_imports_is_refused() -> None:
     done = run("import mautrix.crypto\nimport bridge.matrix")
     assert done.returncode == 1
     assert "RuntimeError: mautrix.crypto was imported over libolm: import bridge.matrix first." in done.stderr
-
-
-def test_a_refused_install_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The same on every interpreter, with a stand-in for the module that was imported too early."""
-    before = sys.modules["olm"], sys.modules["_libolm"]
-    monkeypatch.setitem(sys.modules, "mautrix.crypto.sessions", SimpleNamespace(Session=object))
-    with pytest.raises(RuntimeError, match=r"import bridge\.matrix first"):
-        vodozemac_olm.install()
-    assert (sys.modules["olm"], sys.modules["_libolm"]) == before

@@ -122,29 +122,6 @@ def test_garbage_ends_in_the_documented_error(door: str, data: st.DataObject) ->
     assert not (isinstance(value, str) and len(value) > 20 and value in str(outcome))
 
 
-@settings(max_examples=100, deadline=None)
-@given(data=st.data())
-def test_garbage_matches_no_session(data: st.DataObject) -> None:
-    """`matches` answers True or False, never an error; what is not base64 of a message is False."""
-    whole = GOOD.talk.message.ciphertext
-    assert GOOD.talk.back.matches(vodozemac_olm.OlmPreKeyMessage(data.draw(damaged(whole)))) in {True, False}
-    assert GOOD.talk.back.matches(vodozemac_olm.OlmPreKeyMessage(data.draw(garbage))) is False
-    assert GOOD.talk.back.matches(GOOD.talk.message) is True
-
-
-@settings(max_examples=100, deadline=None)
-@given(where=st.integers(0, len(GOOD.pickle) - 1), byte=st.integers(0, 255))
-def test_a_damaged_pickle_is_refused_or_the_same(where: int, byte: int) -> None:
-    """A changed byte gives the error or, where base64 does not mind it, the same session."""
-    pickle = GOOD.pickle[:where] + bytes([byte]) + GOOD.pickle[where + 1 :]
-    try:
-        session = vodozemac_olm.Session.from_pickle(pickle, "right")
-    except vodozemac_olm.OlmSessionError:
-        assert pickle != GOOD.pickle
-    else:
-        assert session.decrypt(GOOD.talk.message) == "hello"
-
-
 def test_a_panic_of_the_library_is_an_error_like_another() -> None:
     """A key of 33 bytes makes vodozemac 0.10.0 panic, which python sees as something outside `Exception`."""
     key = unpadded(bytes(33))

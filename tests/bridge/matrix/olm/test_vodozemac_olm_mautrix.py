@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,7 +11,7 @@ import pytest
 import bridge.matrix  # noqa: F401 -- first: it takes libolm's place
 
 # isort: split
-from mautrix.crypto import InboundGroupSession, OlmAccount, OlmMachine, OutboundGroupSession, PgCryptoStore, Session
+from mautrix.crypto import OlmMachine, OutboundGroupSession, PgCryptoStore
 from mautrix.crypto.attachments import decrypt_attachment, encrypt_attachment
 from mautrix.crypto.cross_signing_key import CrossSigningSeeds
 from mautrix.crypto.signature import sign_olm, verify_signature_json
@@ -131,40 +130,6 @@ async def pickles(database: Any) -> list[bytes]:
     return [row["session"] for row in await database.db.fetch("SELECT session FROM crypto_olm_session")]
 
 
-async def test_what_is_stored_comes_back_after_a_restart(tmp_path: Path) -> None:
-    """Account, Olm session and both group sessions, through mautrix's store, a closed database and a new process's view."""
-    account, group = OlmAccount(), OutboundGroupSession(ROOM)
-    group.shared = True
-    account.shared = True
-    into = InboundGroupSession(group.session_key, account.signing_key, account.identity_key, ROOM)
-    peer = OlmAccount()
-    peer.generate_one_time_keys(1)
-    session = account.new_outbound_session(peer.identity_key, *peer.one_time_keys["curve25519"].values())
-    async with opened(tmp_path, ALICE) as database:
-        await database.put_account(account)
-        await database.put_device_id(DeviceID("ALI"))
-        await database.add_session(peer.identity_key, session)
-        await database.put_group_session(ROOM, account.identity_key, SessionID(into.id), into)
-        await database.add_outbound_group_session(group)
-    async with opened(tmp_path, ALICE) as database:
-        again = await database.get_account()
-        assert (again.identity_keys, again.shared) == (account.identity_keys, True)
-        out = await database.get_outbound_group_session(ROOM)
-        assert (out.id, out.message_index) == (group.id, 0)
-        ciphertext = out.encrypt(WORDS)
-        await database.update_outbound_group_session(out)
-        assert (await database.get_outbound_group_session(ROOM)).message_index == 1
-        inbound = await database.get_group_session(ROOM, SessionID(group.id))
-        assert inbound.decrypt(ciphertext) == (WORDS, 0)
-        assert inbound.ratchet_to(1).first_known_index == 1
-        latest = await database.get_latest_session(peer.identity_key)
-        hello = latest.encrypt("hello")
-        back = peer.new_inbound_session(account.identity_key, hello.body)
-        assert (back.id, back.decrypt(hello)) == (session.id, "hello")
-        assert latest.decrypt(back.encrypt("and back")) == "and back"
-        assert latest.describe() == "describe not supported"
-
-
 async def test_a_room_key_and_a_text_go_from_one_machine_to_the_other(tmp_path: Path) -> None:
     """Over Olm, Megolm and both stores; and afterwards no stored session carries the plaintext of its first message."""
     async with opened(tmp_path, ALICE) as at_alice, opened(tmp_path, BOB) as at_bob:
@@ -219,27 +184,6 @@ async def test_a_malformed_to_device_message_is_a_decryption_error(tmp_path: Pat
         await bob.handle_to_device_event(good)
         with pytest.raises(DecryptionError):
             await bob.handle_to_device_event(to_device(bad))
-
-
-@pytest.mark.parametrize("body", [None, 5, "", "\ud800", "AAAA", "é", ["x"], {}, b"\3", "AwoA" * 200])
-async def test_a_malformed_room_message_is_a_decryption_error(tmp_path: Path, body: Any) -> None:
-    """Mautrix raises what its callers catch, whatever stands where a ciphertext should."""
-    async with opened(tmp_path, BOB) as database:
-        bob, group = await machine(database, BOB), OutboundGroupSession(ROOM)
-        into = InboundGroupSession(group.session_key, bob.account.signing_key, bob.account.identity_key, ROOM)
-        await database.put_group_session(ROOM, bob.account.identity_key, SessionID(group.id), into)
-        with pytest.raises(DecryptionError):
-            await bob.decrypt_megolm_event(room_event(group, body, bob.account.identity_key))
-
-
-def test_sessions_of_mautrix_keep_their_own_fields_over_a_pickle() -> None:
-    """The classes that mautrix derives add fields of theirs; a pickle keeps ours, mautrix keeps those."""
-    created_at = datetime(2026, 1, 2, tzinfo=UTC)
-    one, two = OlmAccount(), OlmAccount()
-    two.generate_one_time_keys(1)
-    session = one.new_outbound_session(two.identity_key, *two.one_time_keys["curve25519"].values())
-    again = Session.from_pickle(session.pickle("key"), "key", creation_time=created_at)
-    assert (type(again), again.id, again.creation_time) == (Session, session.id, created_at)
 
 
 def test_cross_signing_secret_storage_and_attachments_work() -> None:

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from bridge.matrix.api.events import IdentityChanged, IdentityConfirmed
+from bridge.matrix.api.events import IdentityConfirmed
 from bridge.matrix.olm.cross_signing import MEGOLM
 from bridge.matrix.room_keys.confirmed_identities import (
-    CONFIRM,
     NotThatFingerprint,
     TrustMac,
     confirm_fingerprint,
     seen_identities,
 )
-from bridge.matrix.room_keys.device_lists import has_trusted_device
 from bridge.matrix.room_keys.outbound_table import rotate_sessions
 from tests.bridge.matrix.client_device import ClientDevice
 from tests.bridge.matrix.rig import Rig
@@ -126,53 +124,3 @@ async def test_a_changed_identity_is_unconfirmed_again(rig: Rig, server: Scripte
     await rig.matrix.device_updates.run_once()
     assert [(user, key, confirmed) for user, key, _, confirmed in seen(rig)] == [(ada.mxid, ada.master_key, False)]
     assert await rig.matrix.devices.trusted_devices(ada.mxid) == []
-
-
-async def trusts(rig: Rig, user: str) -> bool:
-    """Whether the bridge trusts a device of the user, everywhere that it is asked."""
-    answers = [
-        bool(await rig.matrix.devices.trusted_devices(user)),
-        await has_trusted_device(rig.database, user, rig.matrix.devices.trust_mac),
-        bool(await rig.matrix.key_sharing._owed_keys(rig.matrix.policy.user_id, [user], ROOM, again=True)),
-    ]
-    assert len(set(answers)) == 1
-    return answers[0]
-
-
-@pytest.mark.parametrize("forged", ["without a code", "with the code of another person"])
-async def test_a_confirmation_that_was_written_without_the_key_is_none(
-    rig: Rig, server: ScriptedHomeserver, ada: ClientDevice, forged: str
-) -> None:
-    """Who writes the database alone confirms nobody: no key, no command; the desk hears of it once."""
-    bea = ClientDevice("@bea:x")
-    server.register(bea)
-    await rig.matrix.devices.refresh_stale([bea.mxid])
-    await confirm(rig, bea.mxid, bea.master_key)
-    await rig.matrix.outbound_sessions.prepare(rig.matrix.policy, ROOM)
-    mac = TrustMac(rig.vault).of_identity(bea.mxid, bea.master_key) if forged == "with the code of another person" else None
-    await rig.database.commit(lambda transaction: transaction.execute(CONFIRM, ada.mxid, ada.master_key, True, mac))
-    assert not await trusts(rig, ada.mxid)
-    assert [each[0] for each in seen(rig) if each[3]] == [bea.mxid]
-    assert ada.mxid in {each.user_id for each in await rig.matrix.devices.unconfirmed_identities()}
-    for _ in range(2):
-        await rig.database.commit(lambda transaction: rig.matrix.devices.mark(transaction, [ada.mxid]))
-        await rig.matrix.device_updates.run_once()
-    heard = [event for event in rig.events if isinstance(event, IdentityChanged) and event.user_id == ada.mxid]
-    assert len([event for event in heard if not event.first]) == 1
-    await confirm(rig, ada.mxid, ada.master_key)
-    await rig.matrix.device_updates.run_once()
-    assert await trusts(rig, ada.mxid)
-
-
-async def test_a_device_that_was_written_without_the_key_is_not_trusted(rig: Rig, ada: ClientDevice) -> None:
-    """A row that makes a stranger's device one of a confirmed identity gets no key, whatever code it copies."""
-    await confirm(rig, ada.mxid, ada.master_key)
-    await rig.matrix.device_updates.run_once()
-    await rig.matrix.outbound_sessions.prepare(rig.matrix.policy, ROOM)
-    assert await trusts(rig, ada.mxid)
-    query = "UPDATE matrix_device SET curve25519 = 'stranger' WHERE user_id = $1"
-    await rig.database.commit(lambda transaction: transaction.execute(query, ada.mxid))
-    assert not await trusts(rig, ada.mxid)
-    assert await rig.matrix.devices.find(rig.database, ada.mxid, "stranger") is not None
-    _, trusted = await rig.matrix.devices.find(rig.database, ada.mxid, "stranger") or (None, True)
-    assert not trusted

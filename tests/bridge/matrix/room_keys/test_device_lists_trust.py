@@ -6,7 +6,6 @@ import time
 
 from bridge.matrix.api.events import DecryptedMessage, IdentityChanged, Membership, UndecryptableEvent, UntrustedMessage
 from bridge.matrix.olm.cross_signing import DeviceAnswer
-from bridge.matrix.room_keys import dirty_table
 from bridge.matrix.room_keys.inbound_sessions import DEVICE_GRACE_MS
 from tests.bridge.matrix.client_device import ClientDevice
 from tests.bridge.matrix.rig import POLICY, Rig
@@ -148,17 +147,6 @@ async def test_a_key_under_a_false_name(rig: Rig, server: ScriptedHomeserver) ->
     server.queue_sync({"to_device": {"events": [letter]}, **timeline(ada.room_message(ROOM, "hm"))})
     await rig.matrix.sync.run_once()
     assert [type(item) for item in rig.events] == [UntrustedMessage]
-
-
-async def test_a_mark_set_during_a_query_survives_it(rig: Rig) -> None:
-    """What changed while the answer was under way is asked for again."""
-    devices = rig.matrix.devices
-    await rig.database.commit(lambda transaction: devices.mark(transaction, ["@ada:x"]))
-    mark = await rig.database.fetchval("SELECT mark FROM matrix_dirty")
-    await rig.database.commit(lambda transaction: devices.mark(transaction, ["@ada:x"]))
-    await rig.database.commit(lambda transaction: dirty_table.mark_queried(transaction, [("@ada:x", mark)]))
-    await rig.database.commit(lambda transaction: dirty_table.clear(transaction, [("@ada:x", mark)]))
-    assert await dirty_table.is_stale(rig.database, "@ada:x")
 
 
 async def test_words_of_another_room_or_another_person(rig: Rig, server: ScriptedHomeserver) -> None:

@@ -10,7 +10,7 @@ from bridge.matrix.api.http_client import Permanent
 from bridge.matrix.room_keys.history import MAX_PAGES, RecentMessages
 from bridge.matrix.rooms.room_state import UnknownRoom
 from tests.bridge.matrix.client_device import ClientDevice
-from tests.bridge.matrix.rig import POLICY, PUPPET, Rig
+from tests.bridge.matrix.rig import POLICY, Rig
 from tests.bridge.matrix.scripted_homeserver import ScriptedHomeserver
 from tests.bridge.matrix.sync_events import ROOM, bodies, record_our_room, timeline
 
@@ -49,17 +49,6 @@ async def test_it_reads_what_was_taken_and_leaves_no_trace(rig: Rig, server: Scr
         assert (typed.unread, typed.more) == (0, False)
     assert await seen(rig) == before
     assert bodies(rig.events) == ["one", "two", "three"]
-
-
-async def test_what_was_redacted_is_passed_over(rig: Rig, server: ScriptedHomeserver) -> None:
-    """Nothing is left in it, so there is nothing to read, nor to count."""
-    await record_our_room(rig)
-    ada = ClientDevice("@ada:x")
-    await comes(rig, server, ada)
-    await comes(rig, server, ada, ada.room_message(ROOM, "one"), ada.room_message(ROOM, "two"), key=False)
-    server.messages[ROOM]["chunk"][0] |= {"content": {}}
-    typed = await rig.room_client.recent_messages(ROOM)
-    assert (bodies(list(typed.messages)), typed.unread) == (["one"], 0)
 
 
 async def test_an_untrusted_device_is_counted_and_not_told(rig: Rig, server: ScriptedHomeserver) -> None:
@@ -109,17 +98,6 @@ async def test_what_cannot_be_read_is_counted(rig: Rig, server: ScriptedHomeserv
     server.messages[ROOM]["chunk"] += broken
     typed = await rig.room_client.recent_messages(ROOM)
     assert (bodies(list(typed.messages)), typed.unread) == (["good"], len(broken) + 1)
-
-
-async def test_ours_and_reactions_are_none_of_it(rig: Rig, server: ScriptedHomeserver) -> None:
-    """Our own words are read with our own keys; what is not encrypted is nobody's words."""
-    await record_our_room(rig)
-    chunk = [
-        {"type": "m.room.encrypted", "sender": who, "event_id": f"${who}", "content": {"a": 1}} for who in (POLICY, PUPPET)
-    ]
-    chunk += [{"type": "m.reaction", "sender": "@ada:x", "event_id": "$r", "content": {"a": 1}}]
-    server.messages[ROOM] = {"chunk": chunk}
-    assert await rig.room_client.recent_messages(ROOM) == RecentMessages(messages=())
 
 
 async def test_a_long_room_is_not_read_to_its_beginning(

@@ -10,7 +10,6 @@ from bridge.matrix.api.events import UndecryptableEvent
 from bridge.matrix.room_keys import inbound_sessions
 from bridge.matrix.room_keys.inbound_sessions import accepted_sessions
 from bridge.matrix.room_keys.ratchet_pruning import prune_ratchets
-from bridge.matrix.rooms.room_state import delete_room
 from tests.bridge.matrix.client_device import ClientDevice
 from tests.bridge.matrix.rig import POLICY, Rig
 from tests.bridge.matrix.scripted_homeserver import ScriptedHomeserver
@@ -59,17 +58,6 @@ async def test_a_key_may_come_before_the_join(rig: Rig, server: ScriptedHomeserv
     assert bodies(rig.events) == ["hello"]
 
 
-async def test_strangers_push_no_key_out_of_a_response(rig: Rig, server: ScriptedHomeserver) -> None:
-    """A flood of strangers' keys in the same response as a join costs the newcomer nothing."""
-    await record_our_room(rig, people=())
-    ada, eve = ClientDevice("@ada:x"), ClientDevice("@eve:x")
-    server.register(ada)
-    own = ada.room_key_message(server.ours[POLICY], ROOM)
-    events = [own, *keys_of(server, eve, 50)]
-    await take(rig, server, {"to_device": {"events": events}, **timeline(member_event(ada))})
-    assert await learned(rig) == [ada.mxid]
-
-
 async def test_so_many_sessions_of_one_sender(
     rig: Rig, server: ScriptedHomeserver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -99,32 +87,6 @@ async def test_what_has_gone_is_not_replayed(rig: Rig, server: ScriptedHomeserve
     assert await rig.database.fetchval("SELECT first_index FROM matrix_inbound") == 1
     await take(rig, server, timeline(ada.room_message(ROOM, "and the next")))
     assert bodies(rig.events) == ["text for the phone", "and the next"]
-
-
-async def test_what_has_gone_is_not_replayed_once_its_session_made_space(
-    rig: Rig, server: ScriptedHomeserver, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The floor of a session that is kept no longer stays until its room is forgotten: nothing below is said again."""
-    monkeypatch.setattr(inbound_sessions, "MAX_SESSIONS", 3)
-    ada = await know_ada(rig, server)
-    key, again, once_more = (ada.room_key_message(server.ours[POLICY], ROOM) for _ in range(3))
-    group, said = ada.group(ROOM), ada.room_message(ROOM, "text for the phone")
-    await take(rig, server, {"to_device": {"events": [key]}, **timeline(said)})
-    assert await prune_ratchets(rig.database, rig.vault) == 1
-    for number in range(3):
-        own = keys_of(server, ada, 1)
-        await take(rig, server, {"to_device": {"events": own}, **timeline(ada.room_message(ROOM, f"later {number}"))})
-    session_ids = [row["session_id"] for row in await rig.database.fetch("SELECT session_id FROM matrix_inbound")]
-    assert len(session_ids) == 3
-    assert group.id not in session_ids
-    replayed, heard = {**said, "event_id": "$replayed"}, len(bodies(rig.events))
-    await take(rig, server, {"to_device": {"events": [again]}, **timeline(replayed)})
-    assert len(bodies(rig.events)) == heard
-    ada.groups[ROOM] = group
-    await take(rig, server, {"to_device": {"events": [once_more]}, **timeline(ada.room_message(ROOM, "and the next"))})
-    assert bodies(rig.events)[heard:] == ["and the next"]
-    await rig.database.commit(lambda transaction: delete_room(transaction, ROOM))
-    assert await rig.database.fetchval("SELECT COUNT(*) FROM matrix_read") == 0
 
 
 async def test_below_the_floor_nothing_is_read(rig: Rig, server: ScriptedHomeserver) -> None:

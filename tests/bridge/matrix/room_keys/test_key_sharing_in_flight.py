@@ -112,15 +112,3 @@ async def test_killed_while_a_key_is_on_its_way(rig: Rig, server: ScriptedHomese
     assert len(keys) == delivered_before + 1
     assert all(key == keys[0] for key in keys)
     assert (await encrypt(rig))["session_id"] == keys[0]["session_id"]
-
-
-@pytest.mark.parametrize("point", [CrashPoint.KEYS_NOTED, CrashPoint.KEYS_DELIVERED], ids=lambda point: point.name)
-async def test_a_device_that_lost_its_trust_while_we_were_dead(
-    rig: Rig, server: ScriptedHomeserver, point: CrashPoint
-) -> None:
-    """What was on its way to it when the bridge died is the key of a session in which nothing more is said."""
-    ada = await with_ada(rig, server)
-    await dies(rig, point, lambda: rig.matrix.outbound_sessions.prepare(rig.matrix.policy, ROOM))
-    session_id = await rig.database.fetchval("SELECT session_id FROM matrix_session WHERE active")
-    await loses_trust(rig, server, ada)
-    assert (await encrypt(rig))["session_id"] != session_id

@@ -5,8 +5,6 @@ from __future__ import annotations
 import pytest
 
 from bridge.matrix.api.http_client import Transient
-from bridge.matrix.room_keys.outbound_table import rotate_sessions
-from bridge.matrix.rooms.room_state import RoomKind
 from bridge.runtime.crash_points import CrashPoint
 from bridge.storage.errors import Unavailable
 from tests.bridge.matrix.client_device import ClientDevice
@@ -26,40 +24,6 @@ async def test_a_device_that_could_not_read_is_sent_the_keys_again(rig: Rig, ser
         await rig.matrix.sync.run_once()
         await rig.matrix.device_updates.run_once()
     assert len(server.sent_to(ada)) == 2
-
-
-@pytest.mark.sqlite_only  # PostgreSQL takes no value of another type
-@pytest.mark.parametrize("kind", ["thread", "desk"])
-@pytest.mark.parametrize("damage", ["'words'", "-1.5"])
-async def test_a_damaged_first_key_costs_its_own_session(
-    rig: Rig, server: ScriptedHomeserver, kind: RoomKind, damage: str
-) -> None:
-    """The next message begins another session, whose key everybody gets, and the work beside the sync goes on."""
-    await first_key_is_replaced(rig, server, kind, damage)
-
-
-@pytest.mark.parametrize("kind", ["thread", "desk"])
-async def test_a_first_key_that_does_not_open_costs_its_own_session(
-    rig: Rig, server: ScriptedHomeserver, kind: RoomKind
-) -> None:
-    """The same for a first key that is sealed, with its key there: at the desk that is none of the room's."""
-    await first_key_is_replaced(rig, server, kind, "(SELECT r.ratchet FROM matrix_session r)")
-
-
-async def first_key_is_replaced(rig: Rig, server: ScriptedHomeserver, kind: RoomKind, damage: str) -> None:
-    ada = await with_ada(rig, server, kind=kind)
-    if kind == "desk":
-        await rig.vault.destroy(f"room:{ROOM}")  # its sessions are under passing keys
-    await encrypt(rig)
-    query = f"UPDATE matrix_session SET first_key = {damage}"  # noqa: S608 - a constant of the two tests
-    await rig.database.commit(lambda transaction: transaction.execute(query))
-    before = len(server.sent_to(ada))
-    server.queue_sync({"to_device": {"events": [ada.to_device(server.ours[POLICY], "m.dummy", {})]}})
-    await rig.matrix.sync.run_once()
-    await rig.matrix.device_updates.run_once()
-    assert len(server.sent_to(ada)) == before
-    await encrypt(rig)
-    assert len(server.sent_to(ada)) == before + 1
 
 
 async def test_what_a_device_had_stays_noted_until_it_has_it_again(rig: Rig, server: ScriptedHomeserver) -> None:
@@ -233,28 +197,6 @@ async def test_a_device_that_begins_another_session_is_sent_the_keys_again(rig: 
     assert len(set(again)) == 2
     await begins_again(rig, server, ada)
     assert senders(server, ada) == [POLICY, PUPPET, POLICY, PUPPET]
-
-
-async def test_keys_of_the_last_hour_go_again_all_the_same(rig: Rig, server: ScriptedHomeserver) -> None:
-    """The limit is each key's: of one that asked within the hour the keys go that it has had since, and no others.
-
-    What goes with its first message was not asked for, and counts for nothing: it went by the session that it cannot read.
-    """
-    ada = await both_speak(rig, server)
-    for event in server.sent_to(ada):
-        ada.decrypt_to_device(event)
-    await writes(rig, server, ada)
-    server.queue_sync(timeline(ada.room_message(ROOM, "one")))
-    await rig.matrix.sync.run_once()
-    await rig.matrix.device_updates.run_once()
-    assert senders(server, ada) == [POLICY, PUPPET] * 2, "with its first message"
-    await begins_again(rig, server, ada)
-    assert senders(server, ada) == [POLICY, PUPPET] * 3, "and as it asked"
-    await rig.database.commit(lambda transaction: rotate_sessions(transaction, ROOM))
-    said = await encrypt(rig)
-    await begins_again(rig, server, ada)
-    assert senders(server, ada) == [POLICY, PUPPET] * 3 + [POLICY] * 2
-    assert ada.decrypt_to_device(server.sent_to(ada)[-1])["content"]["session_id"] == said["session_id"]
 
 
 async def begins_again(rig: Rig, server: ScriptedHomeserver, ada: ClientDevice) -> None:

@@ -74,32 +74,6 @@ async def test_who_has_left_since_the_members_were_read_gets_no_key(
     assert server.sent_to(ada) == []
 
 
-async def test_a_key_is_sent_once(rig: Rig, server: ScriptedHomeserver) -> None:
-    """Delivering again, also after a restart, sends nothing to a device that has it."""
-    ada = await with_ada(rig, server)
-    await encrypt(rig)
-    await rig.matrix.key_sharing.share(ROOM, [ada.mxid])
-    await rig.stop()
-    await rig.start(run=False)
-    await encrypt(rig)
-    assert len(server.sent_to(ada)) == 1
-
-
-async def test_in_another_history_of_the_server_a_room_begins_another_session(
-    rig: Rig, server: ScriptedHomeserver, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A promoted replica may not know which indices were taken: no ratchet that it has is used, and the new key goes."""
-    ada = await with_ada(rig, server)
-    sessions: list[str] = []
-    for history in ("00000001", "00000001", "00000002", "00000002"):
-        await rig.stop()
-        await rig.start(run=False)
-        monkeypatch.setattr(rig.database, "history", history)
-        sessions.append((await encrypt(rig))["session_id"])
-    assert [n for n in range(1, 4) if sessions[n] != sessions[n - 1]] == [2]
-    assert len(server.sent_to(ada)) == 2
-
-
 async def test_whoever_is_invited_later_gets_every_first_key(rig: Rig, server: ScriptedHomeserver) -> None:
     """Also those of sessions that have ended: the newcomer reads all there is, and is invited after the keys went."""
     await with_ada(rig, server)

@@ -14,8 +14,7 @@ from bridge.matrix.api.events import UndecryptableEvent
 from bridge.matrix.olm import olm_store
 from bridge.matrix.room_keys import resealing
 from bridge.matrix.room_keys.ratchet_pruning import prune_ratchets
-from bridge.matrix.room_keys.sealing import first_key_seal_context, inbound_seal_context
-from bridge.storage.database import Transaction
+from bridge.matrix.room_keys.sealing import inbound_seal_context
 from bridge.storage.vault import UNDER_PASSING, CannotOpen, Passing, passing_owner_of
 from tests.bridge.matrix.client_device import ClientDevice
 from tests.bridge.matrix.rig import POLICY, PUPPET, Rig
@@ -206,77 +205,6 @@ async def test_what_was_pruned_cannot_be_read_with_any_copy(rig: Rig, server: Sc
     assert bodies(rig.events) == ["one", "two"]
 
 
-async def test_messages_change_no_key_file(rig: Rig, server: ScriptedHomeserver) -> None:
-    """Forty messages each way at the desk, and what they cost Olm: `keys.db` is as it was."""
-    ada = await at_desk(rig, server)
-    changes = rig.vault._keys.changes
-    for n in range(40):
-        await hear(rig, server, ada, f"{n}", key=n % 10 == 0)
-        await answer(rig, f"many{n}")
-    assert rig.vault._keys.changes == changes
-
-
-async def test_what_a_program_of_before_sealed_is_sealed_again(rig: Rig, server: ScriptedHomeserver) -> None:
-    """Rows under the room's key, which lives as long as the line, and Olm's under none: then that key is destroyed."""
-    ada = await at_desk(rig, server)
-    session = await answer(rig, "2")
-
-    async def as_before(transaction: Transaction) -> None:
-        for table, column, context in (
-            ("matrix_inbound", "ratchet", inbound_seal_context),
-            ("matrix_session", "first_key", first_key_seal_context),
-        ):
-            for row in await transaction.fetch(f"SELECT session_id, {column} AS sealed FROM {table}"):  # noqa: S608
-                where = context(row["session_id"])
-                plain = await rig.vault.open_either("", where, bytes(row["sealed"]))
-                again = await rig.vault.seal(f"room:{ROOM}", where, plain)
-                await transaction.execute(
-                    f"UPDATE {table} SET {column} = $1 WHERE session_id = $2",  # noqa: S608 - names of this test
-                    again,
-                    row["session_id"],
-                )
-        account = await transaction.fetchval("SELECT account FROM crypto_account")
-        pickle = await rig.vault.open_either("", f"olm account {POLICY}", bytes(account))
-        await transaction.execute("UPDATE crypto_account SET account = $1", pickle)
-
-    await rig.database.commit(as_before)
-    before = await sealed(rig)
-    assert sum(not passing_owner_of(data) for _, data in before) > 2
-    await rig.stop()
-    await rig.start(run=False)
-    await hear(rig, server, ada, "two")
-    await look(rig, everything=False)
-    assert all(passing_owner_of(data) for _, data in await sealed(rig))
-    assert not await rig.vault.has_key(f"room:{ROOM}")
-    assert await opened(rig, [each for each in before if "olm" not in each[0]]) == 0
-    await hear(rig, server, ada, "three")
-    assert bodies(rig.events) == ["one", "two", "three"]
-    assert await answer(rig, "3") == session
-
-
-async def test_what_is_not_in_use_is_sealed_again_once_a_day_only(rig: Rig, server: ScriptedHomeserver) -> None:
-    """A session whose key came long ago is written with the first look, and then not with each: it keeps no other's key."""
-    ada = await at_desk(rig, server)
-    long_ago = int(rig.clock.now() * 1000) - resealing.IN_USE_MS - 1
-    await rig.database.commit(
-        lambda transaction: transaction.execute("UPDATE matrix_inbound SET learned_ms = $1", long_ago)
-    )
-    query = "SELECT ratchet FROM matrix_inbound WHERE learned_ms = $1"
-    first = await rig.database.fetchval(query, long_ago)
-    await look(rig, everything=False)
-    before = await rig.database.fetchval(query, long_ago)
-    assert before != first
-    ada.groups.clear()
-    await hear(rig, server, ada, "two", key=True)
-    in_use = await sealed(rig)
-    await look(rig, everything=False)
-    assert await rig.database.fetchval(query, long_ago) == before
-    assert await opened(rig, in_use) == 1, "its own key alone is there"
-    await look(rig, everything=True)
-    assert await rig.database.fetchval(query, long_ago) != before
-    assert await opened(rig, in_use) == 0
-
-
 async def test_a_line_that_lost_its_passing_keys_hears_and_speaks_again(rig: Rig, server: ScriptedHomeserver) -> None:
     """An older `keys.db`, or a database that was put back: both identities get a new device, once.
 
@@ -362,24 +290,6 @@ async def test_a_thread_s_sessions_are_under_its_room_s_key(rig: Rig) -> None:
     after: Any = dict(await rig.database.fetchrow(query) or {})
     assert before == after
     assert not any(passing_owner_of(bytes(each)) for each in after.values())
-
-
-@pytest.mark.parametrize(("table", "column"), [("matrix_inbound", "ratchet"), ("crypto_olm_session", "session")])
-async def test_what_is_damaged_keeps_no_key(rig: Rig, server: ScriptedHomeserver, table: str, column: str) -> None:
-    """A session that cannot be opened with its key is none: it goes, and with it the key of what stood beside it."""
-    ada = await at_desk(rig, server)
-    before = await sealed(rig)
-    whole: Any = await rig.database.fetchval(f"SELECT {column} FROM {table}")  # noqa: S608 - names of this test
-    damaged = bytes(whole)[:-1] + bytes([bytes(whole)[-1] ^ 1])
-    query = f"UPDATE {table} SET {column} = $1"  # noqa: S608 - names of this test
-    await rig.database.commit(lambda transaction: transaction.execute(query, damaged))
-    await look(rig)
-    assert await opened(rig, before) == 0
-    assert len(await rig.vault.passing_owners()) <= 2
-    assert await rig.database.fetchval(f"SELECT COUNT(*) FROM {table}") == 0  # noqa: S608 - a name of this test
-    if table == "matrix_inbound":
-        await hear(rig, server, ada, "two", key=True)
-        assert bodies(rig.events) == ["one", "two"]
 
 
 @pytest.mark.parametrize("harm", ["gone", "damaged"])

@@ -9,12 +9,10 @@ import pytest
 from bot.model.actions import Speaker
 from bridge.matrix.api.http_client import HomeserverError, IdentityTakenOver, Permanent, Transient, UnknownDevice
 from bridge.matrix.olm.identity import Identity, master_key
-from bridge.runtime.crash_points import CrashPoint
 from tests.bridge.matrix.client_device import ClientDevice
 from tests.bridge.matrix.rig import POLICY, PUPPET, Rig
 from tests.bridge.matrix.scripted_homeserver import ScriptedHomeserver
 from tests.bridge.matrix.sync_events import ROOM, record_our_room
-from tests.bridge.matrix.test_crash_members import dies
 
 FIRST_TEXT = {"msgtype": "m.text", "body": "help"}
 
@@ -78,17 +76,6 @@ async def test_words_wait_and_are_said_by_a_new_device(rig: Rig, server: Scripte
     assert rig.device_losses == 1
 
 
-async def test_the_names_in_the_rooms_stay(rig: Rig, server: ScriptedHomeserver) -> None:
-    """Synapse copies a display name that is set into every room, over the designations: a new device sets none again."""
-    await with_room(rig, server)
-    old_device = rig.matrix.puppet.device_id
-    server.device_table[PUPPET].clear()
-    await sync_once(rig, PUPPET)
-    assert rig.matrix.puppet.device_id != old_device
-    changes = [a for a in server.requests if a.method == "PUT" and a.path.endswith(f"/profile/{PUPPET}/displayname")]
-    assert [a.body for a in changes] == [{"displayname": "Line"}]
-
-
 async def sent_by_the_old_device(rig: Rig, server: ScriptedHomeserver, mxid: str) -> tuple[Speaker, float]:
     """Have something said whose answer got lost; return who said it, and when it was to be said.
 
@@ -118,22 +105,6 @@ async def test_what_the_old_device_said_is_found(rig: Rig, server: ScriptedHomes
     assert not rig.room_client.knows_transactions_since(speaker, created)
     assert await rig.room_client.find(ROOM, speaker, "unanswered") == "$old"
     assert rig.room_client.knows_transactions_since(speaker, identity_of(rig, mxid).since_ms / 1000 + 1)
-
-
-@pytest.mark.sqlite_only
-async def test_what_was_said_before_the_puppets_file_was_lost_is_found(rig: Rig, server: ScriptedHomeserver) -> None:
-    """Moved away, as is told of a damaged one: there is another device, and of what was said before no transaction id."""
-    await with_room(rig, server)
-    speaker, created = await sent_by_the_old_device(rig, server, PUPPET)
-    await rig.stop()
-    for file in rig.directory.glob("voice.db*"):
-        file.unlink()
-    for _ in range(2):
-        await rig.start(run=False)
-        assert not rig.room_client.knows_transactions_since(speaker, created)
-        assert await rig.room_client.find(ROOM, speaker, "unanswered") == "$old"
-        await rig.stop()
-    await rig.start(run=False)
 
 
 async def test_a_device_that_is_there_is_left(rig: Rig, server: ScriptedHomeserver) -> None:
@@ -174,19 +145,6 @@ async def test_another_bridge_is_not_fought(rig: Rig, server: ScriptedHomeserver
     assert set(server.device_table[POLICY]) == {"QLPOLICYOTHER"}
 
 
-@pytest.mark.parametrize("years", [-1, 1])
-async def test_another_bridge_is_known_by_the_homeservers_time(rig: Rig, server: ScriptedHomeserver, years: int) -> None:
-    """When a device was used is the homeserver's word, by its clock: a bridge that goes by another judges alike."""
-    await with_room(rig, server)
-    rig.clock._start += years * 365 * 86_400
-    server.device_table[POLICY] = {"QLPOLICYOTHER": int(time.time() * 1000)}
-    with pytest.raises(IdentityTakenOver):
-        await sync_once(rig, POLICY)
-    server.device_table[POLICY] = {"QLPOLICYOTHER": int(time.time() * 1000) - 960_000}
-    await sync_once(rig, POLICY)
-    assert set(server.device_table[POLICY]) == {rig.matrix.policy.device_id}
-
-
 @pytest.mark.parametrize("used", ["long ago", "not told"])
 async def test_a_device_that_nobody_uses_is_replaced(rig: Rig, server: ScriptedHomeserver, used: str) -> None:
     """Used more than fifteen minutes ago, or met that long ago where the homeserver does not tell: ours takes its place."""
@@ -201,14 +159,6 @@ async def test_a_device_that_nobody_uses_is_replaced(rig: Rig, server: ScriptedH
         )
     await sync_once(rig, POLICY)
     assert set(server.device_table[POLICY]) == {rig.matrix.policy.device_id}
-
-
-async def test_a_device_whose_name_no_table_can_hold(rig: Rig, server: ScriptedHomeserver) -> None:
-    """A name without a UTF-8 form is nobody's device: it is passed over, and ours is replaced."""
-    await with_room(rig, server)
-    server.device_table[POLICY] = {"\ud800": int(time.time() * 1000) - 960_000}
-    await sync_once(rig, POLICY)
-    assert rig.matrix.policy.device_id in server.device_table[POLICY]
 
 
 @pytest.mark.parametrize("restart", [False, True], ids=["tried again", "after a restart"])
@@ -231,21 +181,6 @@ async def test_it_may_be_interrupted_anywhere(rig: Rig, server: ScriptedHomeserv
     uploaded = [a.body["device_keys"] for a in server.requests if "device_keys" in (a.body or {}) and "upload" in a.path]
     assert {keys["device_id"] for keys in uploaded} == {device}
     assert len({str(keys["keys"]) for keys in uploaded}) == 1
-
-
-@pytest.mark.parametrize("point", [CrashPoint.SESSIONS_RETIRED, CrashPoint.DEVICE_REPLACED], ids=lambda point: point.name)
-@pytest.mark.parametrize("mxid", [POLICY, PUPPET])
-async def test_killed_between_two_commits(rig: Rig, server: ScriptedHomeserver, mxid: str, point: CrashPoint) -> None:
-    """Before and behind the one with the new device: the next start ends with one device, and words in a new session."""
-    await with_room(rig, server)
-    old_device, old_session = await said(rig, server, mxid, "old")
-    server.device_table[mxid].clear()
-    await dies(rig, point, rig.matrix.renewals[mxid].renew)
-    await sync_once(rig, mxid)
-    await sync_once(rig, mxid)
-    device, session = await said(rig, server, mxid, "new")
-    assert set(server.device_table[mxid]) == {device} == {identity_of(rig, mxid).device_id} != {old_device}
-    assert session != old_session
 
 
 async def test_nothing_is_sent_before_the_new_device_is_known(rig: Rig, server: ScriptedHomeserver) -> None:

@@ -18,7 +18,6 @@ from tests.bridge.matrix.rig import Rig
 from tests.bridge.matrix.room_keys.test_outbound_sessions import encrypt, with_ada
 from tests.bridge.matrix.scripted_homeserver import ScriptedHomeserver
 from tests.bridge.matrix.sync.test_homeserver_rollback import BEFORE, heard
-from tests.bridge.matrix.sync.test_homeserver_rollback_people import eve_has_gone
 from tests.bridge.matrix.sync_events import ROOM, bodies, timeline
 
 
@@ -41,16 +40,6 @@ async def test_an_answer_that_says_nothing_of_a_person(
     await rig.database.commit(lambda transaction: transaction.execute("UPDATE matrix_dirty SET due_ms = 0"))
     await rig.matrix.device_updates.run_once()
     assert bodies(rig.events) == ["said meanwhile"]
-
-
-async def test_who_has_left_is_not_asked_for_for_ever(rig: Rig, server: ScriptedHomeserver) -> None:
-    """Where the homeserver of a person who is in no room of ours is not reached, that was the last time; of others not."""
-    ada, eve, _ = await eve_has_gone(rig, server)
-    people = [ada.mxid, eve.mxid]
-    server.faults.append(web.json_response({"failures": {"x": {}}, "device_keys": {}}))
-    await rig.database.commit(lambda transaction: rig.matrix.devices.mark(transaction, people))
-    await rig.matrix.device_updates.run_once()
-    assert [row["user_id"] for row in await rig.database.fetch("SELECT user_id FROM matrix_dirty")] == [ada.mxid]
 
 
 @pytest.mark.parametrize(
@@ -130,16 +119,3 @@ async def test_an_earlier_answer_that_is_written_last_takes_no_device(rig: Rig, 
     server.faults.append(web.json_response(both))
     await rig.matrix.device_updates.run_once()
     assert not await dirty_table.is_stale(rig.database, ada.mxid), "an answer that agrees is fresh"
-
-
-async def test_an_answer_of_before_a_sign_out(rig: Rig, server: ScriptedHomeserver) -> None:
-    """The device that it still has is not taken for one that came back."""
-    ada = await with_ada(rig, server)
-    devices = rig.matrix.devices
-    await devices.refresh_stale([ada.mxid])
-    earlier = await devices.query([ada.mxid])
-    await rig.database.commit(lambda transaction: devices.end(transaction, ada.mxid, [ada.device_id]))
-    changes = await rig.database.commit(lambda transaction: devices.apply_query(transaction, [ada.mxid], earlier))
-    assert changes == []
-    assert await devices.ages(ada.mxid) == []
-    assert await dirty_table.is_stale(rig.database, ada.mxid)

@@ -8,12 +8,9 @@ from typing import Any, Final
 
 import pytest
 
-from bridge.matrix.olm import identity_table
-from bridge.matrix.rooms import room_state
 from bridge.matrix.sync import homeserver_rollback
 from bridge.runtime.crash_points import CrashPoint
 from bridge.storage.database import Transaction
-from bridge.storage.errors import Unavailable
 from tests.bridge.matrix.client_device import ClientDevice
 from tests.bridge.matrix.rig import POLICY, Rig
 from tests.bridge.matrix.scripted_homeserver import RecordedRequest, ScriptedHomeserver
@@ -196,56 +193,6 @@ async def test_a_crash_before_the_commit_changes_nothing(rig: Rig, server: Scrip
     assert ["since" in each.query for each in syncs(server)[:3]] == [False] * 3
 
 
-@pytest.mark.parametrize("has_gone", [False, True], ids=["event", "room has gone"])
-async def test_one_that_counts_on_after_a_crash_is_known_still(
-    rig: Rig, server: ScriptedHomeserver, has_gone: bool
-) -> None:
-    """Killed once it was found, and its count past our cursor at the next start: what was said is read all the same."""
-    ada, one, two = await heard(rig, server)
-    if has_gone:
-        await rig.database.commit(lambda transaction: identity_table.forget_room(transaction, ROOM))
-    server.position = "s60_7_0_3"
-    await rig.matrix.sync._check_for_rollback()
-    assert rig.counts_less == [True]
-    await rig.matrix.sync._check_for_rollback()
-    await rig.stop()
-    await rig.start(run=False)
-    server.position = "s120_7_0_3"
-    server.requests.clear()
-    new = ada.room_message(ROOM, "new")
-    server.queue_sync({"next_batch": "s120_7_0_3", **timeline(one, two, new)})
-    await one_turn(rig)
-    assert bodies(rig.events) == ["new"]
-    assert "since" not in syncs(server)[0].query
-    await one_turn(rig)
-    assert rig.rollbacks == 1, "once, and not again by the next start"
-
-
-async def test_of_a_room_that_went_only_the_time_is_kept(rig: Rig, server: ScriptedHomeserver) -> None:
-    """Neither the room's id nor the event's stands anywhere; by its count a homeserver that was put back is still known."""
-    await heard(rig, server)
-    await rig.database.commit(lambda transaction: room_state.delete_room(transaction, ROOM))
-    row = await rig.database.fetchrow("SELECT heard_room, heard_event, heard_ms > 0 FROM matrix_identity")
-    assert row is not None
-    assert tuple(row) == ("", "", True)
-    server.position = BEFORE
-    await one_turn(rig)
-    assert syncs(server)[0].query["since"] == BEFORE
-    assert not [each for each in server.requests if "/event/" in each.path], "no event is left to ask for"
-    server.requests.clear()
-    server.position = "s60_7_0_3"
-    await one_turn(rig)
-    assert "since" not in syncs(server)[0].query
-
-
-@pytest.mark.parametrize("event", [{}, {"event_id": "$x"}, {"event_id": "", "origin_server_ts": 1}, {"event_id": 7}])
-def test_what_is_no_event_is_not_the_newest(event: dict[str, Any]) -> None:
-    """Neither without an id nor without a time; and it is never newer than anything. The newest is so by its time."""
-    old, older = ({"event_id": "$old", "origin_server_ts": at} for at in (-5, -6))
-    assert homeserver_rollback.newest(timeline(old, older, event), 0.0) == (ROOM, "$old", -5)
-    assert homeserver_rollback.newer([{**event, "origin_server_ts": None}], 0) == []
-
-
 async def put_back(rig: Rig, server: ScriptedHomeserver, lost: dict[str, Any], *now: dict[str, Any]) -> None:
     """Have the homeserver put back to before that event, and the first sync answered with these events."""
     server.requests.clear()
@@ -274,15 +221,6 @@ async def test_we_begin_again_with_new_devices(rig: Rig, server: ScriptedHomeser
     assert rig.rollbacks == 1
 
 
-async def test_a_note_that_fails_makes_no_second_devices(rig: Rig, server: ScriptedHomeserver) -> None:
-    """It is tried again, and told once."""
-    _, one, two = await heard(rig, server)
-    rig.rollback_fails = Unavailable("SQLITE_FULL")
-    await put_back(rig, server, two, one)
-    made = [each for each in server.requests if each.method == "PUT" and "/devices/" in each.path]
-    assert (len(made), rig.rollbacks, rig.counts_less) == (2, 1, [True])
-
-
 async def test_killed_once_it_is_noted(rig: Rig, server: ScriptedHomeserver) -> None:
     """The next start hears what is new and nothing twice, and tells nobody a second time."""
     ada, one, two = await heard(rig, server)
@@ -295,23 +233,3 @@ async def test_killed_once_it_is_noted(rig: Rig, server: ScriptedHomeserver) -> 
 
 
 HOUR: Final = 3_600_000
-
-
-def stamped(event: dict[str, Any], at: int) -> dict[str, Any]:
-    return {**event, "origin_server_ts": at}
-
-
-@pytest.mark.parametrize(("then", "now"), [(5, 0), (5, 5), (0, 0), (0, 5), (0, -5)])
-async def test_its_clock_alone_was_wrong(rig: Rig, server: ScriptedHomeserver, then: int, now: int) -> None:
-    """By hours, when it told the newest event or when it was put back: what is said since is heard, what was is not."""
-    ada, one, two = await heard(rig, server)
-    at = int(rig.clock.system_time() * 1000)
-    newest = stamped(ada.room_message(ROOM, "three"), at + then * HOUR)
-    server.queue_sync({"next_batch": BEFORE, **timeline(newest)})
-    await rig.matrix.sync.run_once()
-    rig.events.clear()
-    server.ahead = float(now * HOUR / 1000)
-    old = stamped(ada.room_message(ROOM, "old"), at - HOUR + now * HOUR)
-    new = stamped(ada.room_message(ROOM, "new"), at + 20_000 + now * HOUR)
-    await put_back(rig, server, newest, one, two, old, new)
-    assert bodies(rig.events) == ["new"]

@@ -8,14 +8,12 @@ import contextlib
 import pytest
 
 from bridge.matrix.olm import identity_table
-from bridge.matrix.room_keys import dirty_table
 from bridge.matrix.sync import homeserver_rollback
 from bridge.matrix.sync.sync_loop import SyncLoop
 from tests.bridge.matrix.rig import POLICY, PUPPET, Rig
 from tests.bridge.matrix.scripted_homeserver import ScriptedHomeserver
 from tests.bridge.matrix.sync.test_homeserver_rollback import BEFORE, heard, one_turn, syncs
 from tests.bridge.matrix.sync_events import ROOM, bodies, timeline
-from tests.e2e.polling import wait_until
 
 OLDER = "s120_7_0"
 """A cursor of an older Synapse, which has fewer parts."""
@@ -51,17 +49,6 @@ async def test_what_was_said_since_is_heard_once(rig: Rig, server: ScriptedHomes
     assert [each.query["since"] for each in syncs(server)[:1]] == [OLDER]
 
 
-async def test_device_lists_are_fetched_after_a_refused_cursor(rig: Rig, server: ScriptedHomeserver) -> None:
-    """The sync without a cursor does not say who signed in or out since: until then no list counts as fresh."""
-    await heard(rig, server)
-    users = [row["user_id"] for row in await rig.database.fetch("SELECT user_id FROM matrix_seen_identity")]
-    await rig.database.commit(lambda transaction: transaction.execute("DELETE FROM matrix_dirty"))
-    server.unreadable_cursors, server.position = {BEFORE}, OLDER
-    await rig.matrix.sync._end_refused_cursor()
-    assert users
-    assert [user for user in users if not await dirty_table.is_stale(rig.database, user)] == []
-
-
 async def test_a_cursor_stays_that_some_workers_cannot_read(
     rig: Rig, server: ScriptedHomeserver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -79,25 +66,6 @@ async def test_a_cursor_stays_that_some_workers_cannot_read(
     await rig.matrix.sync._end_refused_cursor()
     assert await identity_table.cursor(rig.database, POLICY) == BEFORE
     assert sum(waits) == 60
-
-
-async def test_a_cursor_stays_where_every_sync_is_refused(rig: Rig, server: ScriptedHomeserver) -> None:
-    """The cursor is not the reason then, and what it stands for would be forgotten in vain."""
-    await heard(rig, server)
-    server.refuse = ("/sync", 400)
-    running = asyncio.create_task(rig.matrix.sync.run())
-
-    async def often() -> bool | None:
-        return len(server.requests) > 9 or None
-
-    await wait_until("the sync was refused several times", often)
-    server.refuse = None
-    await rig.matrix.sync.caught_up.wait()
-    running.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await running
-    assert syncs(server)[-1].query["since"] == BEFORE
-    assert rig.rollbacks == 0
 
 
 async def test_the_puppet_syncs_without_its_cursor(rig: Rig, server: ScriptedHomeserver) -> None:

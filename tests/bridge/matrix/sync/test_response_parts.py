@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bridge.matrix.api.events import MatrixEvent, UndecryptableEvent, UnencryptedEvent
+from bridge.matrix.api.events import MatrixEvent
 from bridge.matrix.api.json_fields import Json
 from bridge.matrix.olm.to_device_inbox import ToDeviceInbox
 from bridge.matrix.rooms.room_state import members_of
@@ -55,20 +55,6 @@ async def test_one_event_fails_and_the_others_arrive(
     assert await rig.database.fetchval("SELECT COUNT(*) FROM matrix_read") == 3
     assert await rig.database.fetchval("SELECT cursor FROM matrix_identity") == cursor
     assert (await members_of(rig.database, ROOM))[ada.mxid] == "join"
-
-
-async def test_a_full_disk_puts_nothing_aside(
-    rig: Rig, server: ScriptedHomeserver, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """What may be tried again is: the whole response comes once more."""
-    ada = await know_ada(rig, server)
-    said = ada.room_message(ROOM, "x")
-    fails_on(monkeypatch, said["event_id"], Unavailable("SQLITE_FULL"))
-    server.queue_sync(timeline(said))
-    with pytest.raises(Unavailable):
-        await rig.matrix.sync.run_once()
-    assert rig.unhandled == []
-    assert await rig.database.fetchval("SELECT cursor FROM matrix_identity") == ""
 
 
 @pytest.mark.parametrize("error", [RuntimeError("a bug"), Unavailable("SQLITE_FULL")], ids=["a bug", "a full disk"])
@@ -128,59 +114,3 @@ async def test_one_to_device_message_fails(
     assert [(letter.room_id, letter.sender, letter.encrypted, letter.raw) for letter in rig.unhandled] == [
         ("", "@eve:x", False, "")
     ]
-
-
-async def test_a_damaged_waiting_row_costs_itself(rig: Rig, server: ScriptedHomeserver) -> None:
-    """An event that waited for its key and cannot be read any more is unreadable; what waited beside it is said."""
-    ada = await know_ada(rig, server)
-    key = ada.room_key_message(server.ours[POLICY], ROOM)
-    bad, good = ada.room_message(ROOM, "bad"), ada.room_message(ROOM, "good")
-    server.queue_sync(timeline(bad, good))
-    await rig.matrix.sync.run_once()
-    query = "UPDATE matrix_waiting SET event = '{' WHERE event_id = $1"
-    await rig.database.commit(lambda transaction: transaction.execute(query, bad["event_id"]))
-    server.queue_sync({"to_device": {"events": [key]}})
-    await rig.matrix.sync.run_once()
-    assert bodies(rig.events) == ["good"]
-    assert [item.event_id for item in rig.events if isinstance(item, UndecryptableEvent)] == [bad["event_id"]]
-    assert await rig.database.fetchval("SELECT COUNT(*) FROM matrix_waiting") == 0
-
-
-async def test_a_damaged_waiting_row_is_given_up_in_time(rig: Rig, server: ScriptedHomeserver) -> None:
-    """Also when its key never comes, or its sender's devices are asked for."""
-    ada = await know_ada(rig, server)
-    server.queue_sync(timeline(ada.room_message(ROOM, "bad")))
-    await rig.matrix.sync.run_once()
-    rig.matrix.sync.caught_up.set()
-    await rig.database.commit(
-        lambda transaction: transaction.execute("UPDATE matrix_waiting SET event = '{', deadline_ms = 0")
-    )
-    await rig.matrix.device_updates.run_once()
-    assert [type(item) for item in rig.events] == [UndecryptableEvent]
-
-
-async def test_a_damaged_olm_session_is_replaced(rig: Rig, server: ScriptedHomeserver) -> None:
-    """A session that cannot be read any more ends nothing: it goes, and its device is reached by a new one."""
-    ada = await know_ada(rig, server)
-    first = ada.room_key_message(server.ours[POLICY], ROOM)
-    server.queue_sync({"to_device": {"events": [first]}})
-    await rig.matrix.sync.run_once()
-    await rig.database.commit(
-        lambda transaction: transaction.execute("UPDATE crypto_olm_session SET session = $1", b"damaged")
-    )
-    server.queue_sync({"to_device": {"events": [ada.room_key_message(server.ours[POLICY], ROOM)]}})
-    await rig.matrix.sync.run_once()
-    await rig.matrix.key_uploads[POLICY].run_once()
-    assert [event["type"] for event in server.sent_to(ada)] == ["m.room.encrypted"]
-
-
-async def test_an_unknown_section_is_passed_over(rig: Rig, server: ScriptedHomeserver) -> None:
-    """What later versions of the specification add to a response, a room or an event ends nothing."""
-    await record_our_room(rig)
-    event = {"event_id": "$e", "sender": "@ada:x", "type": "m.reaction", "content": {}, "org.x": [], "origin_server_ts": 1}
-    response = timeline(event)
-    response["rooms"]["join"][ROOM] |= {"org.x.new": {"a": [1]}}
-    response["rooms"]["org.x.knock"] = {ROOM: {}}
-    server.queue_sync({"org.x.extensions": {"e2ee": None}, **response})
-    await rig.matrix.sync.run_once()
-    assert [type(item) for item in rig.events] == [UnencryptedEvent]

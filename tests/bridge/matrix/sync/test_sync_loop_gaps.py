@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import pytest
 
 from bridge.matrix.api.events import GapTruncated
@@ -34,27 +32,6 @@ async def test_a_gap_that_is_refused_is_tried_again(
     server.queue_sync(response)
     await rig.matrix.sync.run_once()
     assert bodies(rig.events) == ["lost", "seen"]
-
-
-async def test_a_refused_gap_leaves_the_line_not_caught_up(
-    rig: Rig, server: ScriptedHomeserver, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """While it is tried again the line says that it does not hear, by which the desk is told."""
-    ada = await hear_ada(rig, server)
-    rig.matrix.sync.caught_up.set()
-    server.refuse = ("/messages", 400)
-    server.queue_sync(timeline(ada.room_message(ROOM, "seen"), limited=True, prev_batch="p"))
-
-    class StopError(Exception):
-        """Ends the loop at its first wait."""
-
-    async def stop(_seconds: float) -> None:
-        raise StopError
-
-    monkeypatch.setattr(asyncio, "sleep", stop)
-    with pytest.raises(StopError):
-        await rig.matrix.sync.run()
-    assert not rig.matrix.sync.caught_up.is_set()
 
 
 async def test_a_room_that_we_are_not_in_has_nothing_to_tell(rig: Rig, server: ScriptedHomeserver) -> None:

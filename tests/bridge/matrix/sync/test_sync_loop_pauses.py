@@ -46,20 +46,6 @@ async def test_the_module_says_when_to_sync(rig: Rig, server: ScriptedHomeserver
     assert timeouts(server)[1:] == ["0", "0"]
 
 
-async def test_the_rest_of_a_backlog_of_keys_is_not_waited_for(rig: Rig, server: ScriptedHomeserver) -> None:
-    """Synapse sends a hundred to-device messages at a time, and has counted them all long ago."""
-    await record_our_room(rig)
-    server.change_count = 7
-    for _ in range(3):
-        server.queue_sync({"to_device": {"events": [{"type": "m.x", "sender": "@ada:x", "content": {}}]}})
-        assert await rig.matrix.sync._run_once_or_renew() == 0.0
-    assert counts(server) == []
-    assert timeouts(server)[1:] == ["0", "0"]
-    server.queue_sync(rush(1))
-    assert await rig.matrix.sync._run_once_or_renew() == 0.0
-    assert counts(server) == ["0"]
-
-
 @pytest.mark.parametrize(
     ("refusal", "is_silence"),
     [((404, "M_UNRECOGNIZED"), False), ((401, "M_UNKNOWN_TOKEN"), False), ((502, "M_UNKNOWN"), True)],
@@ -98,18 +84,6 @@ async def test_a_module_that_does_not_answer_is_not_waited_for_each_time(
         server.queue_sync(rush(1))
         assert await rig.matrix.sync._run_once_or_renew() == PAUSE_PER_EVENT
     assert minutes == [60.0]
-
-
-async def test_the_module_is_asked_again_after_a_while(
-    rig: Rig, server: ScriptedHomeserver, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """After an upgrade of the homeserver's module the line uses it, without a restart."""
-    await record_our_room(rig)
-    monkeypatch.setattr("bridge.matrix.sync.sync_loop.MODULE_RETRY", 0.0)
-    for count, pause in ((None, PAUSE_PER_EVENT), (7, 0.0)):
-        server.change_count = count
-        server.queue_sync(rush(1))
-        assert await rig.matrix.sync._run_once_or_renew() == pause
 
 
 def counts(server: ScriptedHomeserver) -> list[str]:

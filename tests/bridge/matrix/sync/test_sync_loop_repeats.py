@@ -7,32 +7,14 @@ from __future__ import annotations
 
 from typing import Final
 
-from bridge.matrix.sync.sync_loop import TO_DEVICE_PAGE
 from bridge.runtime.crash_points import CrashPoint
 from tests.bridge.matrix.client_device import ClientDevice
 from tests.bridge.matrix.rig import POLICY, Rig
 from tests.bridge.matrix.scripted_homeserver import ScriptedHomeserver
-from tests.bridge.matrix.sync_events import ROOM, bodies, hear_ada, know_ada, record_our_room, timeline
+from tests.bridge.matrix.sync_events import ROOM, bodies, hear_ada, record_our_room, timeline
 from tests.bridge.matrix.test_crash_members import dies
 
 FLOOD: Final = 100_000
-
-
-async def test_a_stream_that_goes_back_is_followed(rig: Rig, server: ScriptedHomeserver) -> None:
-    """`next_batch` goes back, as after a homeserver was put back, and the same events come: the loop goes on from there."""
-    ada = await hear_ada(rig, server)
-    one, two, three = (ada.room_message(ROOM, words) for words in ("one", "two", "three"))
-    early = server.queue_sync(timeline(one))
-    server.queue_sync(timeline(two))
-    server.queue_sync({"next_batch": early})
-    server.queue_sync({"next_batch": early, **timeline(one, two)})
-    last = server.queue_sync(timeline(two, three))
-    for _ in range(5):
-        await rig.matrix.sync.run_once()
-    assert list(dict.fromkeys(bodies(rig.events))) == ["one", "two", "three"]
-    syncs = [request.query.get("since") for request in server.requests if request.path.endswith("/sync")]
-    assert syncs[-2:] == [early, early]
-    assert await rig.database.fetchval("SELECT cursor FROM matrix_identity") == last
 
 
 async def test_after_a_kill_the_first_answer_is_a_new_one(rig: Rig, server: ScriptedHomeserver) -> None:
@@ -49,19 +31,6 @@ async def test_after_a_kill_the_first_answer_is_a_new_one(rig: Rig, server: Scri
     await dies(rig, CrashPoint.SYNC_RECEIVED, rig.matrix.sync.run_once)
     await rig.matrix.sync.run_once()
     assert bodies(rig.events) == ["one", "two"]
-
-
-async def test_the_line_has_caught_up_when_the_last_key_is_there(rig: Rig, server: ScriptedHomeserver) -> None:
-    """After an outage, more than a hundred: the last words that wait for theirs may be what stops a text."""
-    ada = await know_ada(rig, server)
-    key = ada.room_key_message(server.ours[POLICY], ROOM)
-    earlier = [{"type": "m.x", "sender": "@ada:x", "content": {}}] * TO_DEVICE_PAGE
-    server.queue_sync({"to_device": {"events": earlier}, **timeline(ada.room_message(ROOM, "!unsafe"))})
-    server.queue_sync({"to_device": {"events": [key]}})
-    for last_words in ([], ["!unsafe"]):
-        assert await rig.matrix.sync._run_once_or_renew() == 0.0
-        assert bodies(rig.events) == last_words
-        assert rig.matrix.sync.caught_up.is_set() == bool(last_words)
 
 
 async def test_a_flood_to_our_device_hides_nothing(rig: Rig, server: ScriptedHomeserver) -> None:

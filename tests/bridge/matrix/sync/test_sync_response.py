@@ -16,10 +16,8 @@ from bridge.matrix.api.events import (
     UndecryptableEvent,
     UnencryptedEvent,
 )
-from bridge.matrix.rooms.room_state import Room, RoomKind, levels_of, members_of, room_of
+from bridge.matrix.rooms.room_state import RoomKind, levels_of, members_of
 from bridge.matrix.rooms.room_templates import power_levels
-from bridge.matrix.sync import sync_response
-from bridge.storage.database import Transaction
 from bridge.storage.errors import Unavailable
 from tests.bridge.matrix.client_device import ClientDevice
 from tests.bridge.matrix.rig import POLICY, PUPPET, Rig
@@ -123,24 +121,6 @@ async def test_a_commit_that_fails_leaves_the_ratchets_where_they_were(rig: Rig,
     server.queue_sync(response)
     await rig.matrix.sync.run_once()
     assert bodies(rig.events) == ["safe"]
-
-
-async def test_a_commit_that_fails_leaves_an_olm_session_where_it_was(rig: Rig, server: ScriptedHomeserver) -> None:
-    """The same for a message in a session that was there before: it decrypts again in the next try."""
-    await record_our_room(rig, people=())
-    ada = ClientDevice("@ada:x")
-    server.register(ada)
-    server.queue_sync({"to_device": {"events": [ada.to_device(server.ours[POLICY], "m.dummy", {})]}})
-    await rig.matrix.sync.run_once()
-    response = {"to_device": {"events": [ada.room_key_message(server.ours[POLICY], ROOM)]}, **timeline(member_event(ada))}
-    rig.sink_fails = Unavailable("SQLITE_FULL")
-    server.queue_sync(response)
-    with pytest.raises(Unavailable):
-        await rig.matrix.sync.run_once()
-    rig.sink_fails = None
-    server.queue_sync(response)
-    await rig.matrix.sync.run_once()
-    assert await rig.database.fetchval("SELECT COUNT(*) FROM matrix_inbound") == 1
 
 
 OURS = "SELECT COUNT(*) FROM crypto_olm_session WHERE account_id <> 'filler'"
@@ -279,16 +259,6 @@ async def test_a_room_that_was_closed_or_taken_from_us(rig: Rig, server: Scripte
     assert lost == [(ROOM, "removed", "$k"), (ROOM, "closed", "$t")]
 
 
-async def test_a_desk_that_an_administrator_deleted(rig: Rig, server: ScriptedHomeserver) -> None:
-    """Synapse has each member leave by themselves, the bot too; we never leave it, so it is told."""
-    await record_our_room(rig, kind="desk")
-    event = {"event_id": "$o", "sender": POLICY, "type": "m.room.member", "state_key": POLICY}
-    leave = {**event, "content": {"membership": "leave"}}
-    server.queue_sync({"rooms": {"leave": {ROOM: {"timeline": {"events": [leave]}}}}})
-    await rig.matrix.sync.run_once()
-    assert [(item.room_id, item.how) for item in rig.events if isinstance(item, RoomLost)] == [(ROOM, "removed")]
-
-
 @pytest.mark.parametrize("kind", ["desk", "office", "thread"])
 async def test_roles_that_an_administrator_gave_in_our_name(rig: Rig, server: ScriptedHomeserver, kind: RoomKind) -> None:
     """`make_room_admin` sends as the creator, which the bot is. The desk has roles; elsewhere nobody may have one."""
@@ -339,34 +309,3 @@ async def test_a_member_of_the_desk_has_a_name(rig: Rig, server: ScriptedHomeser
     names = [item.name for item in rig.events if isinstance(item, MemberNamed)]
     assert names == ["Jane", "J" * 256, "", ""]
     assert isinstance(rig.events[0], Membership), "a person is a member before they have a name"
-
-
-async def test_names_in_other_rooms_are_not_told(rig: Rig, server: ScriptedHomeserver) -> None:
-    """A person has a name for each room; the desk's is the one that counts."""
-    await record_our_room(rig, people=())
-    event = member_event(ClientDevice("@ada:x"))
-    event["content"]["displayname"] = "Jane"
-    server.queue_sync(timeline(event))
-    await rig.matrix.sync.run_once()
-    assert [type(item) for item in rig.events] == [Membership]
-
-
-@pytest.mark.parametrize("others", [False, True])
-async def test_a_room_in_which_we_alone_spoke_is_not_looked_up(
-    rig: Rig, server: ScriptedHomeserver, monkeypatch: pytest.MonkeyPatch, others: bool
-) -> None:
-    """While texts rush in that is each room of each response; one event of another person's, and the room is looked up."""
-    await record_our_room(rig)
-    room_ids: list[str] = []
-
-    async def noted(transaction: Transaction, room_id: str) -> Room | None:
-        room_ids.append(room_id)
-        return await room_of(transaction, room_id)
-
-    monkeypatch.setattr(sync_response, "room_of", noted)
-    shown = [{"event_id": f"${n}", "sender": PUPPET, "type": "m.room.encrypted", "content": {}} for n in range(3)]
-    redacted = {"event_id": "$r", "sender": POLICY, "type": "m.room.redaction", "content": {"redacts": "$0"}}
-    server.queue_sync(timeline(*shown, redacted, *([member_event(ClientDevice("@sol:x"))] if others else [])))
-    await rig.matrix.sync.run_once()
-    assert room_ids == [ROOM] * others
-    assert len(rig.events) == others
