@@ -32,7 +32,7 @@ from bridge.storage.errors import (
     UnsupportedSchema,
 )
 from bridge.storage.postgres_connection import PostgresPlace, connect, require_suitable
-from bridge.storage.sqlite_connection import SqliteConnection
+from bridge.storage.sqlite_connection import SqliteConnection, find_damage
 from bridge.storage.vault import CannotOpen, Vault, key_check_value
 from bridge.tables import clock_trust, desk_state, line_state
 from bridge.tables.threads import AGGREGATE
@@ -159,6 +159,14 @@ def check_presence(data: Path) -> None:
             again = "write `database` into the configuration again, and repeat `quietline migrate --to sqlite`"
             raise CannotStart([f"{main}: missing: its move from PostgreSQL was not finished. Nothing is lost: {again}."])
         raise CannotStart([f"{main}: missing: {keys} has the keys of what it holds. Put it back. {RESTORE}."])
+
+
+def check_pages(data: Path) -> None:
+    """Raise `CannotStart` when a database has a damaged page, before anything relies on it."""
+    for path in (data / MAIN, data / PUPPET):
+        with startup_errors(path):
+            if path.exists() and find_damage(path):
+                raise CannotStart([damaged_file(path)])
 
 
 async def check_server(data: Path, server: str) -> None:

@@ -71,6 +71,7 @@ class Resources:
         server = config.database_url
         if server is None:
             line_files.check_presence(data)
+            await asyncio.to_thread(line_files.check_pages, data)
         else:
             await line_files.check_server(data, server)
         http = await stack.enter_async_context(aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=64)))

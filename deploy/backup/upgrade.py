@@ -21,7 +21,7 @@ from bridge.runtime.program import own_version
 from bridge.storage.errors import Busy, Corrupt, DatabaseError, InUse, InvalidStatement, UnsuitableServer
 from bridge.storage.migrations import peek_version
 from bridge.storage.postgres_database import database_of
-from bridge.storage.sqlite_connection import find_page_damage
+from bridge.storage.sqlite_connection import find_damage
 from bridge.tables import desk_state
 from deploy.backup.rotation import backup_into
 from deploy.data_dir import offline
@@ -151,11 +151,7 @@ def _find_damage(config: Config) -> str:
     """Return which database has a damaged page, empty when none has; PostgreSQL checks its pages itself."""
     files = () if config.database is not None else (config.data_dir / name for name, _ in FILES)
     for file in files:
-        try:
-            damage = find_page_damage(file) if file.exists() else ""
-        except Corrupt as error:
-            damage = error.code
-        if damage:
+        if file.exists() and find_damage(file):
             return f"{file} is damaged"
     return ""
 

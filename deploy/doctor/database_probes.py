@@ -13,7 +13,7 @@ from bridge.inbound.arrivals import HOUR, ArrivalHistory
 from bridge.matrix.rooms.room_state import peek_desk_members
 from bridge.shift_calendar.kept_copy import CalendarState
 from bridge.storage.errors import Busy, DatabaseError, OutdatedSchema, UnsupportedSchema
-from bridge.storage.sqlite_connection import is_write_locked
+from bridge.storage.sqlite_connection import find_damage, is_write_locked
 from bridge.tables import line_state
 from bridge.tables.clock_trust import jump_between, sample_clock
 from deploy.data_dir import offline
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 LOCK_WAIT_MS: Final = 2000
 """A commit of the bridge takes some milliseconds: a program that holds the lock for so long delays texts."""
 DAY: Final = doctor_database.DAY
-UNREADABLE: Final = "Was the line started once, and is the disk well? Restore a backup where the file is damaged."
+UNREADABLE: Final = "Was the line started once, and is the disk well? Where the file is damaged: `quietline restore`."
 SEND_ONE: Final = (
     "Text the line from a phone of your own. If nothing comes: `quietline carrier check`, then the vendor's console, where "
     "the number must have this line's address."
@@ -113,7 +113,17 @@ def _lock_probes(config: Config, *, wait_ms: int) -> list[Probe]:
         ask=of_thread(lambda: [check_lock(config, wait_ms=wait_ms), *sqlite_rows()]),
         do="Is the disk well? A program that holds the file keeps texts out: `fuser -v` on main.db names it.",
     )
-    return [lock]
+    pages = of_thread(lambda: [check_pages(config)])
+    return [lock, Probe(names=("database",), ask=pages, do=UNREADABLE, may_be_silent=True)]
+
+
+def check_pages(config: Config) -> CheckResult:
+    """Whether every page of the databases can be read."""
+    files = [file for file in (config.data_dir / "main.db", config.data_dir / "voice.db") if file.exists()]
+    damaged = [file.name for file in files if find_damage(file)]
+    do = "Stop the line, and restore a backup into a new directory: `quietline restore`." if damaged else ""
+    what = f"damaged: {', '.join(damaged)}" if damaged else "every page is sound"
+    return CheckResult(name="database", ok=not damaged, what=what, do=do)
 
 
 def line_age(db: Snapshot, layout: Layout) -> float:

@@ -23,7 +23,7 @@ from bridge.runtime import log
 from bridge.runtime.crash_points import never_crash
 from bridge.runtime.phone_number import Phone
 from bridge.storage.database import Transaction
-from bridge.storage.sqlite_connection import SqliteConnection
+from bridge.storage.sqlite_connection import SqliteConnection, find_damage
 from policies.load import load as load_pack
 from tests.bridge.app.starts import start
 from tests.bridge.papers import Papers
@@ -93,6 +93,20 @@ async def test_a_damaged_file_is_named(papers: Papers, name: str) -> None:
     with pytest.raises(CannotStart) as refused:
         await start(papers)
     assert refused.value.problems[0].startswith(f"{path}: damaged")
+
+
+async def test_a_damaged_page_is_found_before_a_statement_meets_it(papers: Papers) -> None:
+    """The line does not begin with a table that it would only need later."""
+    path = papers.directory / "bridge" / "main.db"
+    with contextlib.closing(SqliteConnection(path)) as db:
+        root = db.fetchval("SELECT rootpage FROM sqlite_master WHERE name = 'suppression'")
+        size = db.fetchval("PRAGMA page_size")
+    with path.open("r+b") as file:
+        file.seek((root - 1) * size)
+        file.write(b"\xff" * size)
+    assert find_damage(path)
+    with pytest.raises(CannotStart, match=r"main\.db: damaged.*quietline restore"):
+        await start(papers)
 
 
 async def test_another_vault_key(papers: Papers) -> None:

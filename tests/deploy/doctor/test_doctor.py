@@ -24,6 +24,7 @@ from bridge.tables import line_state
 from bridge.tables.clock_trust import ClockSample, sample_clock
 from deploy.data_dir import offline
 from deploy.data_dir.layout import Layout
+from deploy.doctor import database_probes
 from deploy.doctor import doctor as module
 from deploy.doctor.doctor import ROWS, merge, run_checks
 from deploy.inspect import shared_checks
@@ -271,7 +272,15 @@ async def canary_not_heard(line: RealLine, _patch: pytest.MonkeyPatch) -> AsyncI
     line.layout.config.write_text(before)
 
 
+@contextlib.asynccontextmanager
+async def damaged_page(_line: RealLine, patch: pytest.MonkeyPatch) -> AsyncIterator[None]:
+    with patch.context() as changed:
+        changed.setattr(database_probes, "find_damage", lambda _file: "page 7 is damaged")
+        yield
+
+
 FAULTS: dict[str, Plant] = {
+    "database": damaged_page,
     "on-call": a_way_that_refuses,
     "canary": canary_not_heard,
     "file modes": readable_by_others,
