@@ -13,7 +13,7 @@ from bot.model.audit_kinds import AuditKind
 from bridge.background.loop import BackgroundLoop
 from bridge.config.sections import Staff
 from bridge.engine.startup_notices import LINE_SUBJECT
-from bridge.matrix.room_keys.confirmed_identities import NotThatFingerprint, TrustMac, confirm_fingerprint
+from bridge.matrix.room_keys.confirmed_identities import NotThatFingerprint, confirm_fingerprint
 from bridge.matrix.room_keys.device_lists import DeviceLists
 from bridge.runtime import log
 from bridge.services import Services
@@ -29,7 +29,7 @@ class ConfiguredIdentities:
     def __init__(self, services: Services, *, staff: Sequence[Staff], devices: DeviceLists) -> None:
         self._database, self._clock, self._devices = services.database, services.clock, devices
         self._fingerprints = {member.mxid: member.identity for member in staff if member.identity}
-        self._audit, self._trust_mac = AuditLog(vault=services.vault), TrustMac(services.vault)
+        self._audit = AuditLog(vault=services.vault)
         self.loop = BackgroundLoop("configured_identities", self.run_once, max_sleep=LOOK_SECONDS)
 
     async def run_once(self) -> float:
@@ -42,7 +42,7 @@ class ConfiguredIdentities:
 
     async def _confirm(self, user_id: str, fingerprint: str) -> None:
         async def commit(transaction: Transaction) -> None:
-            await confirm_fingerprint(transaction, user_id, fingerprint, self._trust_mac)
+            await confirm_fingerprint(transaction, user_id, fingerprint)
             await self._audit.record(transaction, LINE_SUBJECT, [AuditKind.TRUST], now=self._clock.now())
 
         try:

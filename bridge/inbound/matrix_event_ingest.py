@@ -40,7 +40,6 @@ from bridge.inbound.late_stop import late_stop
 from bridge.matrix.api import events
 from bridge.matrix.api.json_fields import BAD_DATA, object_at, strings_in
 from bridge.matrix.api.message_body import MXC_URI, Plain, command_in, mentions_user, read, uploads_in
-from bridge.matrix.room_keys.confirmed_identities import TrustMac
 from bridge.matrix.room_keys.device_lists import has_trusted_device
 from bridge.matrix.rooms.media import record_linked_media
 from bridge.matrix.rooms.room_state import Room, levels_of, room_of
@@ -73,7 +72,6 @@ class MatrixEventIngest:
 
     def __init__(self, services: Services, *, policy: str, puppet: str, lifetime: int) -> None:
         self._vault, self._clock, self._wake = services.vault, services.clock, services.wake
-        self._trust_mac = TrustMac(services.vault)
         self._puppet, self._ours, self._lifetime = puppet, frozenset((policy, puppet)), lifetime
         self.server_time: Callable[[], float | None] = lambda: None  # until the homeserver has answered
         self._parts_to_wake = set[Callable[[], None]]()
@@ -128,7 +126,7 @@ class MatrixEventIngest:
             if isinstance(item, events.ReadReceipt):
                 if place is None or not place.owner or place.name != THREAD:
                     continue
-                if await has_trusted_device(transaction, item.user_id, self._trust_mac):  # others could not decrypt it
+                if await has_trusted_device(transaction, item.user_id):  # others could not decrypt it
                     message_read = MessageRead(place=THREAD, user=item.user_id, event_id=item.event_id)
                     await self._put(transaction, place.owner, message_read)
                 continue
@@ -272,7 +270,7 @@ class MatrixEventIngest:
             event_id=item.event_id,
             key=key[:32],
             target="" if known is None else known.ref,
-            trusted=await has_trusted_device(transaction, item.sender, self._trust_mac),
+            trusted=await has_trusted_device(transaction, item.sender),
         )
         if known is None:
             await early_reactions.record(transaction, self._vault, place.owner, reaction, target, now=self._clock.now())

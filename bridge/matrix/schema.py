@@ -89,8 +89,6 @@ _ROOMS: Final = (
         level   BIGINT NOT NULL,
         PRIMARY KEY (room_id, user_id)
     )""",
-    # `mac` here and in `matrix_confirmed`: a person who can write this database but lacks the vault key cannot confirm
-    # anybody, nor add a device to an identity.
     """CREATE TABLE matrix_device (
         user_id      TEXT    NOT NULL,
         device_id    TEXT    NOT NULL,
@@ -98,7 +96,6 @@ _ROOMS: Final = (
         ed25519      TEXT    NOT NULL,
         cross_signed BOOLEAN NOT NULL,
         master_key   TEXT    NOT NULL,
-        mac          {blob},
         PRIMARY KEY (user_id, device_id)
     )""",
     # The day on which a device was last seen or first known, to find unused devices. `spoke`: whether a message of it was
@@ -119,8 +116,7 @@ _ROOMS: Final = (
     """CREATE TABLE matrix_confirmed (
         user_id    TEXT PRIMARY KEY,
         master_key TEXT NOT NULL,
-        announced  BOOLEAN NOT NULL DEFAULT TRUE,
-        mac        {blob}
+        announced  BOOLEAN NOT NULL DEFAULT TRUE
     )""",
     """CREATE TABLE matrix_dirty (
         user_id TEXT    PRIMARY KEY,

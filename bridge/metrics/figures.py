@@ -20,7 +20,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from bridge.inbound.arrivals import HOUR, ArrivalHistory
-from bridge.matrix.room_keys.confirmed_identities import TrustMac, count_confirmed_supervisors
+from bridge.matrix.room_keys.confirmed_identities import count_confirmed_supervisors
 from bridge.services import Services
 from bridge.storage.database import Database
 from bridge.tables import dead_letters, erasure_jobs, inbox, line_state, outbox, sent_texts
@@ -217,7 +217,7 @@ async def read(services: Services, line: LineState, *, inbox_oldest: float, data
         carrier_up=UNKNOWN if line.carrier_up is None else float(line.carrier_up),
         last_text=UNKNOWN if last_text is None else last_text,
         people_on_duty=line.people_on_duty,
-        trusted_supervisors=await count_confirmed_supervisors(database, TrustMac(services.vault)),
+        trusted_supervisors=await count_confirmed_supervisors(database),
         deaths=_deaths(await line_state.get(database, line_state.RUNS), system_now),
         threads_waiting=len(line.waiting_since),
         longest_wait=max((_age(since, now) for since in line.waiting_since), default=0.0),

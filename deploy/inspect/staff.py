@@ -27,7 +27,6 @@ from bridge.tables import line_state
 from deploy.data_dir import offline
 from deploy.data_dir.secret_files import Role, SetupError
 from deploy.data_dir.staff_file import add_entry, remove_entry
-from deploy.inspect.trust import trust_mac_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -181,7 +180,7 @@ def read_staff(config: Config) -> list[StaffMember]:
     try:
         with offline.read_transaction(config) as db:
             desk = peek_desk_members(db)
-            trusted = {each.user_id for each in seen_identities(db, trust_mac_of(config)) if each.confirmed}
+            trusted = {each.user_id for each in seen_identities(db) if each.confirmed}
     except DatabaseError:
         pass
     for mxid, (membership, level) in desk.items():

@@ -15,7 +15,6 @@ from bot.model.audit_kinds import AuditKind
 from bridge.matrix.room_keys.confirmed_identities import (
     NotThatFingerprint,
     SeenIdentity,
-    TrustMac,
     confirm_fingerprint,
     confirmed_supervisors,
     last_seen,
@@ -65,7 +64,7 @@ def read_people(config: Config) -> KnownPeople:
     with offline.read_transaction(config) as db:
         rooms = peek_room_counts(db)
         people = {member.mxid for member in config.line.staff} | peek_desk_members(db).keys()
-        identities = [each for each in seen_identities(db, trust_mac_of(config)) if each.user_id in people | rooms.keys()]
+        identities = [each for each in seen_identities(db) if each.user_id in people | rooms.keys()]
         without = [user for user in without_identity(db) if user in people | rooms.keys()]
     listed = {each.user_id for each in identities} | set(without)
     return KnownPeople(
@@ -87,7 +86,7 @@ async def confirm_identity(config: Config, mxid: str, fingerprint: str) -> bool:
         return True
 
     async def confirm(transaction: Transaction) -> None:
-        await confirm_fingerprint(transaction, mxid, entered, trust_mac_of(config))
+        await confirm_fingerprint(transaction, mxid, entered)
 
     try:
         await offline.record_audit(config, AuditKind.TRUST, confirm)
@@ -127,7 +126,7 @@ def _removed_member_rows(user: str, people: KnownPeople) -> list[str]:
 
 def check_first_supervisor(db: Snapshot, config: Config) -> CheckResult:
     """Whether a person can confirm the others: a supervisor at the desk with a confirmed identity."""
-    count = confirmed_supervisors(db, trust_mac_of(config))
+    count = confirmed_supervisors(db)
     if count:
         return CheckResult(name="trust", ok=True, what=f"{count} with a confirmed identity at the desk")
     what = "no supervisor's identity is confirmed: nobody at the desk is heard, and nobody can read what the line says"
@@ -141,7 +140,7 @@ def check_staff_trust(db: Snapshot, config: Config, *, now: float) -> CheckResul
     """Whether all people at the desk are confirmed; otherwise a warning, because a supervisor can confirm a newcomer."""
     name, ours = "trust", {config.policy_mxid, config.puppet_mxid, config.canary_mxid}
     people = {user for user, (membership, _) in peek_desk_members(db).items() if membership == "join"} - ours
-    trusted = {each.user_id for each in seen_identities(db, trust_mac_of(config)) if each.confirmed}
+    trusted = {each.user_id for each in seen_identities(db) if each.confirmed}
     unheard = len(people - trusted)
     times = last_seen(db)
     silent = sum(now - times[user] / 1000 > SILENT_DAYS * DAY for user in people & times.keys())
@@ -169,11 +168,6 @@ def first_supervisor_rows(config: Config) -> list[CheckResult]:
 def format_key(key: str) -> str:
     """Format a key as clients show it, in groups of four."""
     return " ".join(key[n : n + 4] for n in range(0, len(key), 4))
-
-
-def trust_mac_of(config: Config) -> TrustMac:
-    """Return the MAC that verifies confirmed identities, with a configuration's vault key."""
-    return TrustMac(offline.open_vault(config))
 
 
 def _as_object(identity: SeenIdentity, left_over: Mapping[str, int]) -> dict[str, Any]:

@@ -1,9 +1,7 @@
 """Confirmed identities, for the bridge and for `quietline trust` beside it.
 
-Rules of this module: a fingerprint is compared with the identity that was last seen, inside the commit that confirms it;
-for any other nothing is written. A confirmation, and a device of a confirmed identity, count only with a code under a key
-derived from the vault key: a person who can write only the database cannot confirm. A confirmation
-made beside the bridge counts at once; the bridge tells the desk of it.
+A fingerprint is compared with the identity that was last seen, inside the commit that confirms it; for any other nothing
+is written. A confirmation made beside the bridge counts at once; the bridge tells the desk of it.
 
 Source: https://spec.matrix.org/latest/client-server-api/#cross-signing; a fingerprint is the public Ed25519 key in
 unpadded base64, which clients show in groups of four.
@@ -11,7 +9,6 @@ unpadded base64, which clients show in groups of four.
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -20,10 +17,9 @@ from typing import Any, Final
 from bridge.matrix.olm.cross_signing import Device
 from bridge.matrix.room_keys import dirty_table
 from bridge.storage.database import Reader, Snapshot, Transaction
-from bridge.storage.vault import Vault
 
 IDENTITIES: Final = """
-    SELECT s.user_id, s.master_key, c.master_key AS confirmed, c.mac, d.device_id, d.ed25519
+    SELECT s.user_id, s.master_key, c.master_key AS confirmed, d.device_id, d.ed25519
     FROM matrix_seen_identity s
     LEFT JOIN matrix_confirmed c ON c.user_id = s.user_id
     LEFT JOIN matrix_device d ON d.user_id = s.user_id AND d.master_key = s.master_key AND d.cross_signed
@@ -33,7 +29,7 @@ IDENTITIES: Final = """
 
 WITHOUT_IDENTITY: Final = "SELECT user_id FROM matrix_seen_identity WHERE master_key = '' ORDER BY user_id"
 CONFIRMED_SUPERVISORS: Final = """
-    SELECT DISTINCT c.user_id, c.master_key, c.mac FROM matrix_room r
+    SELECT DISTINCT c.user_id FROM matrix_room r
     JOIN matrix_member m ON m.room_id = r.room_id AND m.membership = 'join'
     JOIN matrix_level l ON l.room_id = r.room_id AND l.user_id = m.user_id AND l.level >= 50
     JOIN matrix_seen_identity s ON s.user_id = m.user_id
@@ -42,19 +38,16 @@ CONFIRMED_SUPERVISORS: Final = """
 """
 """SQL: the confirmed identities of supervisors at the desk. The level: `bridge/matrix/rooms/room_templates.py`."""
 
-TRUST_COLUMNS: Final = """
-    d.user_id, d.device_id, d.curve25519, d.ed25519, d.master_key, d.mac AS device_mac, c.mac AS confirmed_mac
-"""
-"""SQL: the columns that `TrustMac.is_trusted` reads, of a device `d` and a confirmed identity `c`."""
+DEVICE_COLUMNS: Final = "d.user_id, d.device_id, d.curve25519, d.ed25519"
+"""SQL: the columns that `device_of` reads."""
 TRUSTED: Final = """
     matrix_device d JOIN matrix_confirmed c
     ON c.user_id = d.user_id AND c.master_key = d.master_key AND d.cross_signed
 """
-"""SQL: candidates for trusted devices, as `d`; a row counts only if `TrustMac.is_trusted` returns True for it."""
+"""SQL: the trusted devices, as `d`."""
 CONFIRM: Final = """
-    INSERT INTO matrix_confirmed (user_id, master_key, announced, mac) VALUES ($1, $2, $3, $4)
-    ON CONFLICT (user_id) DO UPDATE SET
-    master_key=excluded.master_key, announced=excluded.announced, mac=excluded.mac
+    INSERT INTO matrix_confirmed (user_id, master_key, announced) VALUES ($1, $2, $3)
+    ON CONFLICT (user_id) DO UPDATE SET master_key=excluded.master_key, announced=excluded.announced
 """
 AT_ONCE: Final = 0
 """When a mark made beside the bridge is due, in ms: at once, because the bridge's clock may differ from the machine's."""
@@ -79,65 +72,19 @@ class SeenIdentity:
         return any(hmac.compare_digest(key.encode(), fingerprint.encode()) for key in keys)
 
 
-class TrustMac:
-    """The codes of confirmed identities and of the devices that they signed, under a key derived from the vault key.
-
-    Source: RFC 2104 (HMAC), with the lengths of the parts before them.
-    """
-
-    def __init__(self, vault: Vault) -> None:
-        self._key = vault.derive("matrix confirmed identities")
-
-    def of_identity(self, user_id: str, master_key: str) -> bytes:
-        """Return the 32 bytes of a confirmation."""
-        return self._mac("identity", user_id, master_key)
-
-    def of_device(self, device: Device, master_key: str, *, cross_signed: bool) -> bytes:
-        """Return the 32 bytes of a device as in its device list.
-
-        For a device that is not cross-signed they give no trust.
-        """
-        kind = "device" if cross_signed else "unsigned device"
-        return self._mac(kind, device.user_id, device.device_id, device.curve25519, device.ed25519, master_key)
-
-    def is_confirmed(self, user_id: str, master_key: str | None, mac: bytes | None) -> bool:
-        """Whether a row of confirmed identities was written with the vault key."""
-        if master_key is None or mac is None:
-            return False
-        return hmac.compare_digest(bytes(mac), self.of_identity(user_id, master_key))
-
-    def is_trusted(self, row: Any) -> bool:
-        """Whether a row with `TRUST_COLUMNS` is a device that a confirmed identity signed, both written with the key."""
-        if row["device_mac"] is None:
-            return False
-        if not self.is_confirmed(row["user_id"], row["master_key"], row["confirmed_mac"]):
-            return False
-        mac = self.of_device(device_of(row), row["master_key"], cross_signed=True)
-        return hmac.compare_digest(bytes(row["device_mac"]), mac)
-
-    def _mac(self, *parts: str) -> bytes:
-        raw = [part.encode("utf-8", "surrogatepass") for part in parts]
-        return hmac.digest(self._key, b"".join(len(part).to_bytes(4, "big") + part for part in raw), hashlib.sha256)
-
-
 def device_of(row: Any) -> Device:
     """Make a device from a row with its columns."""
     return Device(**{name: row[name] for name in ("user_id", "device_id", "curve25519", "ed25519")})
 
 
-async def confirm(transaction: Transaction, trust_mac: TrustMac, user_id: str, master_key: str) -> None:
+async def confirm(transaction: Transaction, user_id: str, master_key: str) -> None:
     """Confirm an identity that a supervisor said is the right one."""
-    await transaction.execute(CONFIRM, user_id, master_key, True, trust_mac.of_identity(user_id, master_key))
+    await transaction.execute(CONFIRM, user_id, master_key, True)
 
 
-async def remove(transaction: Transaction, user_id: str) -> None:
-    """Delete the confirmation of that user."""
-    await transaction.execute("DELETE FROM matrix_confirmed WHERE user_id=$1", user_id)
-
-
-def seen_identities(connection: Snapshot, trust_mac: TrustMac) -> list[SeenIdentity]:
+def seen_identities(connection: Snapshot) -> list[SeenIdentity]:
     """Return everybody who was seen with an identity, by Matrix id, for a verb beside the bridge."""
-    return _identities(connection.fetch(IDENTITIES), trust_mac)
+    return _identities(connection.fetch(IDENTITIES))
 
 
 def without_identity(connection: Snapshot) -> list[str]:
@@ -151,28 +98,25 @@ def last_seen(connection: Snapshot) -> dict[str, int]:
     return {row["user_id"]: int(row["at_ms"]) for row in rows}
 
 
-def confirmed_supervisors(connection: Snapshot, trust_mac: TrustMac) -> int:
+def confirmed_supervisors(connection: Snapshot) -> int:
     """Count the supervisors at the desk whose identity is confirmed, for a verb that reads beside the bridge."""
-    rows = connection.fetch(CONFIRMED_SUPERVISORS)
-    return sum(trust_mac.is_confirmed(row["user_id"], row["master_key"], row["mac"]) for row in rows)
+    return len(connection.fetch(CONFIRMED_SUPERVISORS))
 
 
-async def count_confirmed_supervisors(reader: Reader, trust_mac: TrustMac) -> int:
+async def count_confirmed_supervisors(reader: Reader) -> int:
     """Count the same for the running bridge."""
-    rows = await reader.fetch(CONFIRMED_SUPERVISORS)
-    return sum(trust_mac.is_confirmed(row["user_id"], row["master_key"], row["mac"]) for row in rows)
+    return len(await reader.fetch(CONFIRMED_SUPERVISORS))
 
 
-async def confirm_fingerprint(transaction: Transaction, user_id: str, fingerprint: str, trust_mac: TrustMac) -> None:
+async def confirm_fingerprint(transaction: Transaction, user_id: str, fingerprint: str) -> None:
     """Confirm a person's newest identity if the fingerprint is its own, or that of a device that it signed.
 
     For a verb beside the bridge; the bridge then sends the keys to the devices and tells the desk. Raises
     :class:`NotThatFingerprint`.
     """
-    for identity in _identities(await transaction.fetch(IDENTITIES), trust_mac):
+    for identity in _identities(await transaction.fetch(IDENTITIES)):
         if identity.user_id == user_id and identity.is_named_by(fingerprint):
-            mac = trust_mac.of_identity(user_id, identity.master_key)
-            await transaction.execute(CONFIRM, user_id, identity.master_key, False, mac)
+            await transaction.execute(CONFIRM, user_id, identity.master_key, False)
             await dirty_table.mark(transaction, user_id, due_ms=AT_ONCE, stale=True)
             return
     raise NotThatFingerprint
@@ -188,7 +132,7 @@ async def take_unannounced(transaction: Transaction, users: Iterable[str]) -> li
     return user_ids
 
 
-def _identities(rows: Iterable[Any], trust_mac: TrustMac) -> list[SeenIdentity]:
+def _identities(rows: Iterable[Any]) -> list[SeenIdentity]:
     devices: dict[str, list[tuple[str, str]]] = {}
     row_of_user: dict[str, Any] = {}
     for row in rows:
@@ -201,8 +145,7 @@ def _identities(rows: Iterable[Any], trust_mac: TrustMac) -> list[SeenIdentity]:
             user_id=user_id,
             master_key=row["master_key"],
             devices=tuple(devices[user_id]),
-            confirmed=row["confirmed"] == row["master_key"]
-            and trust_mac.is_confirmed(row["user_id"], row["confirmed"], row["mac"]),
+            confirmed=row["confirmed"] == row["master_key"],
         )
         for user_id, row in row_of_user.items()
     ]

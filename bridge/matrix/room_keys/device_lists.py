@@ -21,9 +21,8 @@ from bridge.matrix.olm.identity import Identity
 from bridge.matrix.olm.to_device_inbox import Members
 from bridge.matrix.room_keys import confirmed_identities, dirty_table, outbound_table
 from bridge.matrix.room_keys.confirmed_identities import (
-    TRUST_COLUMNS,
+    DEVICE_COLUMNS,
     TRUSTED,
-    TrustMac,
     device_of,
 )
 from bridge.matrix.rooms.room_state import KEY_MEMBERSHIPS
@@ -36,10 +35,10 @@ DAY_SECONDS: Final = 86_400.0
 EventSink = Callable[[Transaction, Sequence[MatrixEvent]], Awaitable[None]]
 
 
-async def has_trusted_device(transaction: Transaction | Database, user_id: str, trust_mac: TrustMac) -> bool:
+async def has_trusted_device(transaction: Transaction | Database, user_id: str) -> bool:
     """Whether the user has a device that may give commands."""
-    rows = await transaction.fetch(f"SELECT {TRUST_COLUMNS} FROM {TRUSTED} WHERE d.user_id=$1", user_id)  # noqa: S608
-    return any(trust_mac.is_trusted(row) for row in rows)
+    query = f"SELECT 1 FROM {TRUSTED} WHERE d.user_id=$1 LIMIT 1"  # noqa: S608 - a constant
+    return await transaction.fetchval(query, user_id) is not None
 
 
 class DeviceAge(NamedTuple):
@@ -62,7 +61,6 @@ class DeviceLists:
         sink: EventSink,
         on_commit: Callable[[], None],
     ) -> None:
-        self.trust_mac = TrustMac(services.vault)
         self._database = services.database
         self._client = identity.client
         self._ours = frozenset(ours)
@@ -73,11 +71,8 @@ class DeviceLists:
 
     async def trusted_devices(self, user_id: str) -> list[Device]:
         """Return the devices of a user that may have keys and give commands."""
-        rows = await self._database.fetch(
-            f"SELECT {TRUST_COLUMNS} FROM {TRUSTED} WHERE d.user_id=$1",  # noqa: S608
-            user_id,
-        )
-        return [device_of(row) for row in rows if self.trust_mac.is_trusted(row)]
+        query = f"SELECT {DEVICE_COLUMNS} FROM {TRUSTED} WHERE d.user_id=$1"  # noqa: S608 - constants
+        return [device_of(row) for row in await self._database.fetch(query, user_id)]
 
     async def ages(self, user_id: str) -> list[DeviceAge]:
         """Return every device of a user, trusted or not, by its id, with the day on which it was last seen."""
@@ -103,19 +98,18 @@ class DeviceLists:
     async def unconfirmed_identities(self) -> list[IdentityChanged]:
         """Return the users whose newest master key is not confirmed."""
         rows = await self._database.fetch("""
-            SELECT s.user_id, s.master_key, c.master_key AS confirmed, c.mac FROM matrix_seen_identity s
-            LEFT JOIN matrix_confirmed c ON c.user_id = s.user_id WHERE s.master_key <> ''
+            SELECT s.user_id, s.master_key, c.master_key AS confirmed FROM matrix_seen_identity s
+            LEFT JOIN matrix_confirmed c ON c.user_id = s.user_id
+            WHERE s.master_key <> '' AND (c.master_key IS NULL OR c.master_key <> s.master_key)
         """)
         return [
             IdentityChanged(user_id=row["user_id"], master_key=row["master_key"], first=row["confirmed"] is None)
             for row in rows
-            if row["confirmed"] != row["master_key"]
-            or not self.trust_mac.is_confirmed(row["user_id"], row["confirmed"], row["mac"])
         ]
 
     async def confirm(self, transaction: Transaction, user_id: str, master_key: str) -> None:
         """Trust this master key of the user from now on, and mark the user, so that keys go to its devices."""
-        await confirmed_identities.confirm(transaction, self.trust_mac, user_id, master_key)
+        await confirmed_identities.confirm(transaction, user_id, master_key)
         await self.mark(transaction, [user_id])
 
     async def record_last_seen(self, transaction: Transaction, device: Device) -> None:
@@ -152,7 +146,7 @@ class DeviceLists:
         """Return a user's device by its identity key, and whether it is trusted; None when it is not known."""
         row: Any = await transaction.fetchrow(
             f"""
-            SELECT {TRUST_COLUMNS} FROM matrix_device d
+            SELECT {DEVICE_COLUMNS}, d.cross_signed AND c.user_id IS NOT NULL AS trusted FROM matrix_device d
             LEFT JOIN matrix_confirmed c ON c.user_id = d.user_id AND c.master_key = d.master_key
             WHERE d.user_id=$1 AND d.curve25519=$2
             """,  # noqa: S608 - a constant
@@ -161,13 +155,13 @@ class DeviceLists:
         )
         if row is None:
             return None
-        return device_of(row), self.trust_mac.is_trusted(row)
+        return device_of(row), bool(row["trusted"])
 
     async def is_trusted(self, transaction: Transaction, device: Device) -> bool:
         """Whether a device with exactly these keys may have keys of rooms."""
-        query = f"SELECT {TRUST_COLUMNS} FROM {TRUSTED} WHERE d.user_id=$1 AND d.device_id=$2"  # noqa: S608 - constants
+        query = f"SELECT {DEVICE_COLUMNS} FROM {TRUSTED} WHERE d.user_id=$1 AND d.device_id=$2"  # noqa: S608 - constants
         row = await transaction.fetchrow(query, device.user_id, device.device_id)
-        return row is not None and device_of(row) == device and self.trust_mac.is_trusted(row)
+        return row is not None and device_of(row) == device
 
     async def is_member_device(self, user_id: str, curve25519: str) -> bool:
         """Whether a user has a device of that identity key, as last committed, and is in a room of ours or invited."""
@@ -269,11 +263,7 @@ class DeviceLists:
 
     async def _apply_identity(self, transaction: Transaction, user_id: str, master_key: str) -> list[IdentityChanged]:
         last_key = await transaction.fetchval("SELECT master_key FROM matrix_seen_identity WHERE user_id=$1", user_id)
-        row: Any = await transaction.fetchrow("SELECT master_key, mac FROM matrix_confirmed WHERE user_id=$1", user_id)
-        confirmed = None if row is None else row["master_key"]
-        forged = row is not None and not self.trust_mac.is_confirmed(user_id, confirmed, row["mac"])
-        if forged:  # it is reported once, as an unconfirmed identity
-            await confirmed_identities.remove(transaction, user_id)
+        confirmed = await transaction.fetchval("SELECT master_key FROM matrix_confirmed WHERE user_id=$1", user_id)
         await transaction.execute(
             """
             INSERT INTO matrix_seen_identity (user_id, master_key, queried_ms) VALUES ($1, $2, $3)
@@ -283,14 +273,12 @@ class DeviceLists:
             master_key,
             int(self._clock.now() * 1000),
         )
-        if forged and master_key:
-            return [IdentityChanged(user_id=user_id, master_key=master_key, first=False)]
         if not master_key and last_key is None and confirmed is None and not self._trust_on_first_use:
             return [IdentityChanged(user_id=user_id, master_key="", first=True)]
         if not master_key or master_key in {last_key, confirmed}:
             return []
         if confirmed is None and self._trust_on_first_use:
-            await confirmed_identities.confirm(transaction, self.trust_mac, user_id, master_key)
+            await confirmed_identities.confirm(transaction, user_id, master_key)
             return []
         return [IdentityChanged(user_id=user_id, master_key=master_key, first=confirmed is None)]
 
@@ -304,8 +292,8 @@ class DeviceLists:
         for device, cross_signed in now:
             await transaction.execute(
                 """
-                INSERT INTO matrix_device (user_id, device_id, curve25519, ed25519, cross_signed, master_key, mac)
-                VALUES ($1, $2, $3, $4, $5, $6, $7)
+                INSERT INTO matrix_device (user_id, device_id, curve25519, ed25519, cross_signed, master_key)
+                VALUES ($1, $2, $3, $4, $5, $6)
                 """,
                 user_id,
                 device.device_id,
@@ -313,7 +301,6 @@ class DeviceLists:
                 device.ed25519,
                 cross_signed,
                 master_key,
-                self.trust_mac.of_device(device, master_key, cross_signed=cross_signed),
             )
             if device.device_id not in before:
                 await self.record_last_seen(transaction, device)  # counts as seen when first known
@@ -327,8 +314,8 @@ class DeviceLists:
     async def _rotate_untrusted(self, transaction: Transaction, user_id: str, rekeyed: Collection[str]) -> None:
         """Rotate the sessions whose keys a device has that is gone, rekeyed or no longer trusted."""
         had = await outbound_table.devices_with_keys(transaction, user_id)
-        rows = await transaction.fetch(f"SELECT {TRUST_COLUMNS} FROM {TRUSTED} WHERE d.user_id=$1", user_id)  # noqa: S608
-        good = {row["device_id"] for row in rows if self.trust_mac.is_trusted(row)} - set(rekeyed)
+        rows = await transaction.fetch(f"SELECT d.device_id FROM {TRUSTED} WHERE d.user_id=$1", user_id)  # noqa: S608
+        good = {row["device_id"] for row in rows} - set(rekeyed)
         for device_id in had - good:
             await outbound_table.retire_sessions_sent_to(transaction, user_id, device_id)
 

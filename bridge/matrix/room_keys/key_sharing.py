@@ -19,6 +19,7 @@ from bridge.matrix.olm.cross_signing import MEGOLM, Device
 from bridge.matrix.olm.identity import Identity
 from bridge.matrix.olm.to_device_sender import ToDevicePayload, ToDeviceSender
 from bridge.matrix.room_keys import outbound_table
+from bridge.matrix.room_keys.confirmed_identities import device_of
 from bridge.matrix.room_keys.device_lists import DeviceLists
 from bridge.matrix.room_keys.sealing import first_key_seal_context
 from bridge.matrix.rooms.room_templates import UNREADABLE
@@ -85,21 +86,15 @@ class RoomKeySharing:
             return []
         without_key: list[Device] = []
         for sender, to_device in self._senders.items():
-            owed = await self._owed_keys(sender, users, room_id, again=again, members_only=members_only)
+            owed = await outbound_table.owed_keys(
+                self._database, sender, users, room_id, again=again, members_only=members_only
+            )
             payloads = await self._payloads(owed)
             marks = await self._note_owed(owed, payloads)
             due = [m for m in payloads if _key_of(m) in marks]
             without_key += await to_device.send(due, on_sent=partial(self._note_sent, marks))
             await self._send_withheld(sender, to_device, users)
         return without_key
-
-    async def _owed_keys(
-        self, sender: str, users: Sequence[str], room_id: str | None, *, again: bool, members_only: bool = False
-    ) -> list[Row]:
-        rows = await outbound_table.owed_keys(
-            self._database, sender, users, room_id, again=again, members_only=members_only
-        )
-        return [row for row in rows if self._devices.trust_mac.is_trusted(row)]
 
     async def _payloads(self, owed: Sequence[Any]) -> list[ToDevicePayload]:
         keys: dict[str, str | None] = {}
@@ -110,12 +105,7 @@ class RoomKeySharing:
                 keys[session_id] = await self._first_key(row)
             if (key := keys[session_id]) is None:
                 continue
-            device = Device(
-                user_id=row["user_id"],
-                device_id=row["device_id"],
-                curve25519=row["curve25519"],
-                ed25519=row["ed25519"],
-            )
+            device = device_of(row)
             content = {"algorithm": MEGOLM, "room_id": row["room_id"], "session_id": session_id, "session_key": key}
             payloads.append(ToDevicePayload(device=device, type="m.room_key", content=content))
         return payloads

@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from bridge.matrix.room_keys.confirmed_identities import TRUST_COLUMNS, TRUSTED
+from bridge.matrix.room_keys.confirmed_identities import DEVICE_COLUMNS, TRUSTED
 from bridge.matrix.rooms.room_state import KEY_MEMBERSHIPS, LIVES_ON
 from bridge.storage.database import Reader, Row, Transaction, placeholders
 from bridge.storage.vault import PASSING_PREFIX, passing_owner_of
@@ -169,7 +169,7 @@ async def delete_room(transaction: Transaction, room_id: str) -> None:
 async def owed_keys(
     reader: Reader, sender: str, users: Sequence[str], room_id: str | None, *, again: bool, members_only: bool
 ) -> list[Row]:
-    """Return the first keys of an identity that are due to devices of these users, newest first, with `TRUST_COLUMNS`.
+    """Return the first keys of an identity that are due to devices of these users, newest first, with `DEVICE_COLUMNS`.
 
     Of one room, with `members_only` if the user counts as a member now; or of each in which a user does. `again`: also
     those that the devices have. `mark` is None for a key that `record_owed` must note before it is sent.
@@ -180,7 +180,7 @@ async def owed_keys(
     had = "" if again else _NOT_SENT
     return await reader.fetch(
         f"""
-        SELECT s.session_id, s.room_id, s.first_key, r.key_owner, CASE WHEN x.owed THEN x.mark END AS mark, {TRUST_COLUMNS}
+        SELECT s.session_id, s.room_id, s.first_key, r.key_owner, CASE WHEN x.owed THEN x.mark END AS mark, {DEVICE_COLUMNS}
         FROM matrix_session s JOIN matrix_room r ON r.room_id = s.room_id CROSS JOIN {TRUSTED}
         LEFT JOIN matrix_sent x
         ON x.session_id = s.session_id AND x.user_id = d.user_id AND x.device_id = d.device_id

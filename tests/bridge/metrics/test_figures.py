@@ -15,7 +15,6 @@ from bot.model.events import TextArrived
 from bot.model.flood import CrowdEntry, Flood
 from bridge.inbound.arrivals import HOUR, ArrivalHistory
 from bridge.matrix.room_keys import confirmed_identities
-from bridge.matrix.room_keys.confirmed_identities import TrustMac
 from bridge.metrics.figures import CANARY_SECONDS
 from bridge.metrics.server import CANARY_FILE, MetricsServer
 from bridge.storage.database import Transaction
@@ -207,7 +206,6 @@ class _Ticks:
 async def test_supervisors_who_are_heard_and_deaths_of_the_bridge(harness: BridgeHarness, metrics: MetricsServer) -> None:
     """A supervisor at the desk counts once their identity is confirmed by the running bridge; deaths count for a day."""
     user, key = "@sol:quietline.localhost", "AbCd" * 10 + "xyz"
-    trust_mac = TrustMac(harness.services.vault)
 
     async def commit(transaction: Transaction) -> None:
         for query, *values in (
@@ -225,5 +223,5 @@ async def test_supervisors_who_are_heard_and_deaths_of_the_bridge(harness: Bridg
     await harness.database.commit(commit)
     text = await metrics.text()
     assert (value(text, "quietline_trusted_supervisors"), value(text, "quietline_deaths")) == (0, 2)
-    await harness.database.commit(lambda transaction: confirmed_identities.confirm(transaction, trust_mac, user, key))
+    await harness.database.commit(lambda transaction: confirmed_identities.confirm(transaction, user, key))
     assert value(await metrics.text(), "quietline_trusted_supervisors") == 1

@@ -40,7 +40,6 @@ from deploy.data_dir.handouts import Handout, handout_file
 from deploy.data_dir.layout import Layout, Ports
 from deploy.doctor import doctor
 from deploy.inspect.check_report import CheckReport, CheckResult
-from deploy.inspect.trust import trust_mac_of
 from deploy.preflight import clock_sync
 from deploy.stack.provision import write_line_files
 from tests.deploy.carrier.sample_lines import adapter_of
@@ -174,7 +173,7 @@ async def _settle(line: RealLine) -> None:
     config, homeserver = line.config, line.homeserver
 
     async def confirm(transaction: Transaction, user: str, key: str) -> None:
-        await confirm_fingerprint(transaction, user, key, trust_mac_of(config))
+        await confirm_fingerprint(transaction, user, key)
 
     vault = offline.open_vault(config)
     for user in (config.policy_mxid, config.puppet_mxid):

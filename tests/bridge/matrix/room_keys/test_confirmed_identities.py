@@ -8,7 +8,6 @@ from bridge.matrix.api.events import IdentityConfirmed
 from bridge.matrix.olm.cross_signing import MEGOLM
 from bridge.matrix.room_keys.confirmed_identities import (
     NotThatFingerprint,
-    TrustMac,
     confirm_fingerprint,
     seen_identities,
 )
@@ -35,12 +34,12 @@ async def ada(rig: Rig, server: ScriptedHomeserver) -> ClientDevice:
 
 
 async def confirm(rig: Rig, user: str, fingerprint: str) -> None:
-    await rig.database.commit(lambda transaction: confirm_fingerprint(transaction, user, fingerprint, TrustMac(rig.vault)))
+    await rig.database.commit(lambda transaction: confirm_fingerprint(transaction, user, fingerprint))
 
 
 def seen(rig: Rig) -> list[tuple[str, str, tuple[tuple[str, str], ...], bool]]:
     with read_beside(rig.directory / "main.db") as connection:
-        identities = seen_identities(connection, TrustMac(rig.vault))
+        identities = seen_identities(connection)
     return [(each.user_id, each.master_key, each.devices, each.confirmed) for each in identities]
 
 
