@@ -86,7 +86,7 @@ def main(
         config = load(path)
         pack = load_packs(config, file=path)
     except ProblemsError as error:
-        return _refuse_configuration(path, error.problems)
+        return _report_problems(list(dict.fromkeys([*error.problems, *call_about_configuration(path)])))
     try:
         config = _listening_at(config, listen)
     except ConfigError as error:
@@ -245,8 +245,8 @@ async def _raise_when_stopped(stop: asyncio.Event) -> None:
     raise _StopRequested
 
 
-def _refuse_configuration(path: Path, problems: list[str]) -> int:
-    """Refuse a configuration or its packs, and call the person on call as far as the file says how.
+def call_about_configuration(path: Path) -> list[str]:
+    """Call the person on call about a refused configuration or its packs, once an hour. Return why nobody can be called.
 
     While SQLite's bridge runs on the directory, or a command works there, nobody is called: the line is not dead, or a
     person is at work on it. Of bridges that share it each calls: none of the others would call once it is needed.
@@ -254,11 +254,11 @@ def _refuse_configuration(path: Path, problems: list[str]) -> int:
     try:
         settings = read_call_settings(path)
     except ConfigError as error:
-        return _report_problems(list(dict.fromkeys([*problems, *error.problems])))
-    if settings.on_call is None or not settings.on_call.is_configured or _is_locked(settings.data_dir / "lock"):
-        return _report_problems(problems)
-    log.configure("INFO")
-    return _refuse(problems, settings.on_call, settings.data_dir)
+        return error.problems
+    if settings.on_call is not None and settings.on_call.is_configured and not _is_locked(settings.data_dir / "lock"):
+        log.configure("INFO")
+        _call_once_an_hour(settings.on_call, settings.data_dir)
+    return []
 
 
 def _is_locked(file: Path) -> bool:
@@ -277,14 +277,16 @@ def _is_locked(file: Path) -> bool:
 
 
 def _refuse(problems: list[str], on_call: OnCall | None, data_dir: Path) -> int:
-    """Report faults that a restart cannot mend, and call the person on call.
-
-    It calls once an hour when a way has accepted the call.
-    """
+    """Report faults that a restart cannot mend, and call the person on call."""
     code = _report_problems(problems)
+    _call_once_an_hour(on_call, data_dir)
+    return code
+
+
+def _call_once_an_hour(on_call: OnCall | None, data_dir: Path) -> None:
+    """Call, unless a way has accepted a call within the hour."""
     if pager.may_call_again(data_dir, time.time()):
         asyncio.run(_call(on_call, data_dir))
-    return code
 
 
 def _refuse_second(problems: list[str], config: Config) -> int:

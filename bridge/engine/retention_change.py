@@ -15,6 +15,7 @@ from bot.model.thread import Retention
 from bridge.runtime import log
 from bridge.services import Services
 from bridge.storage.database import Transaction
+from bridge.storage.errors import Corrupt
 from bridge.tables import line_state, room_events, timers
 from policies.pack import Pack
 
@@ -25,7 +26,10 @@ async def apply(services: Services, pack: Pack) -> None:
     stored = await line_state.get(services.database, line_state.RETENTION)
     if stored == json.dumps(present):
         return
-    before: dict[str, int] = asdict(Retention()) if stored is None else json.loads(stored)
+    try:
+        before: dict[str, int] = asdict(Retention()) if stored is None else json.loads(stored)
+    except ValueError:
+        raise Corrupt("the retention of the last start cannot be read") from None
     shorter = {name: before[name] - seconds for name, seconds in present.items() if before.get(name, 0) > seconds}
     earlier: dict[str, int] = {}
     for name, seconds in shorter.items():

@@ -99,7 +99,7 @@ def up(layout: Layout, port_base: int, take_over: bool) -> None:
     """
     from deploy.stack.up import up as run
 
-    _run_here(functools.partial(run, layout, Ports(port_base), take_over=take_over))
+    _run_here(functools.partial(run, layout, Ports(port_base), take_over=take_over), config=layout.config)
 
 
 @cli.command()
@@ -124,20 +124,29 @@ def homeserver(layout: Layout, port_base: int, take_over: bool, listen: str) -> 
     _run_here(functools.partial(run, layout, Ports(port_base), take_over=take_over, listen=listen))
 
 
-def _run_here(start: Callable[[StatusOutput], Coroutine[Any, Any, int]]) -> NoReturn:
-    """Run something in the foreground with a private umask, exit with its exit code, and report every problem."""
+def _run_here(start: Callable[[StatusOutput], Coroutine[Any, Any, int]], *, config: Path | None = None) -> NoReturn:
+    """Run something in the foreground with a private umask, exit with its exit code, and report every problem.
+
+    `config`: what runs a bridge by this file; if it cannot be used, the person on call is called, as by the bridge itself.
+    """
     import asyncio
 
     from deploy.cli.terminal import status_output, write_line
-    from deploy.data_dir.secret_files import SetupError
+    from deploy.data_dir.secret_files import ConfigurationRefused, SetupError
 
     os.umask(0o077)
     problems: list[str] = []
+    refused: Path | None = None
     with status_output() as output:
         try:
             code = asyncio.run(start(output))
         except SetupError as error:
             problems, code = error.problems, EXIT_PROBLEMS if error.may_pass else EXIT_USAGE
+            refused = config if isinstance(error, ConfigurationRefused) else None
+    if refused is not None:
+        from bridge.app.main import call_about_configuration
+
+        problems = list(dict.fromkeys([*problems, *call_about_configuration(refused)]))
     for problem in problems:
         write_line(f"quietline: {problem}", err=True)
     sys.exit(code)

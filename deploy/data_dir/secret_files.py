@@ -37,6 +37,10 @@ class SetupError(ProblemsError):
         self.may_pass = may_pass
 
 
+class ConfigurationRefused(SetupError):  # noqa: N818 - the name states a fact
+    """`config.yaml` cannot be used, so no bridge starts and the person on call is called."""
+
+
 def read_private_line(path: Path) -> str:
     """Read a secret that an operator named: a file of mode 0600 with one line. Raises :class:`SetupError`."""
     try:

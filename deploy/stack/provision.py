@@ -33,7 +33,7 @@ from deploy.data_dir.atomic_files import (
 from deploy.data_dir.handouts import Handout, complete, handout_file
 from deploy.data_dir.layout import CHILDREN, HOST, REAL_LINE_CHILDREN, Layout, Ports
 from deploy.data_dir.line_lock import change_lock
-from deploy.data_dir.secret_files import STAFF, Secrets, SetupError, StaffAccount
+from deploy.data_dir.secret_files import STAFF, ConfigurationRefused, Secrets, SetupError, StaffAccount
 from deploy.stack import homeserver_database, synapse_config
 from deploy.stack.own_addresses import with_addresses
 from deploy.stack.readiness import ReadinessProbe
@@ -73,7 +73,7 @@ def children_of(layout: Layout) -> tuple[str, ...]:
     try:  # without its secrets: a lost one that can be made again is made by `write_line_files`
         return CHILDREN if parse(layout.config)[0].line.rehearsal else REAL_LINE_CHILDREN
     except ConfigError as error:
-        raise SetupError(error.problems) from None
+        raise ConfigurationRefused(error.problems) from None
 
 
 def open_secrets(layout: Layout) -> Secrets:
@@ -85,7 +85,7 @@ def write_line_files(layout: Layout, ports: Ports, *, listen: str = HOST) -> Con
     """Make missing directories, secrets and configuration, and update the ports.
 
     `listen`: the address on which the homeserver listens. Returns the configuration as the bridge will read it. Raises
-    :class:`SetupError` with all its problems.
+    :class:`SetupError` with all its problems, :class:`ConfigurationRefused` where they are the file's.
     """
     secrets = open_secrets(layout)
     try:
@@ -112,7 +112,7 @@ def write_line_files(layout: Layout, ports: Ports, *, listen: str = HOST) -> Con
     except OSError as error:
         raise SetupError([file_problem(error, layout.data)]) from None
     except ConfigError as error:
-        raise SetupError(error.problems) from None
+        raise ConfigurationRefused(error.problems) from None
     return config
 
 

@@ -19,7 +19,9 @@ from bridge.engine.timers import SystemClockCorrected
 from bridge.outbound import pager
 from bridge.runtime import log, program
 from bridge.runtime.crash_points import never_crash
+from deploy.cli.main import cli
 from tests.bridge.papers import Papers
+from tests.free_ports import free_ports
 
 
 @pytest.mark.parametrize(
@@ -205,3 +207,16 @@ def test_a_refused_start_that_can_call_nobody_says_so(
     assert said.count("lines.0.on_call.webhok_file: unknown key") == 1
     assert "nobody was called: put lines.0.on_call right" in said
     assert calls == []
+
+
+def test_up_calls_too_when_the_configuration_is_refused(
+    papers: Papers, calls: list[Path | None], capfd: pytest.CaptureFixture[str]
+) -> None:
+    """`up` starts no bridge then, so it calls itself; by the directory's own file."""
+    papers.line["unknown"] = 1
+    papers.save()
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["up", "--data", str(papers.directory), "--port-base", str(free_ports())], standalone_mode=False)
+    assert ended.value.code == main.EXIT_USAGE
+    assert "lines.0.unknown: unknown key" in capfd.readouterr().err
+    assert calls == [papers.directory / "hook"]

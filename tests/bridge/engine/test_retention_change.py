@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from bridge.engine import retention_change
 from bridge.storage.database import Transaction
-from bridge.tables import timers
+from bridge.storage.errors import Corrupt
+from bridge.tables import line_state, timers
 from tests.fakes.bridge_harness import BridgeHarness
 
 OLD, NEW = 48 * 3600, 24 * 3600
@@ -50,3 +53,14 @@ async def test_what_is_stored_gets_the_earlier_time(harness: BridgeHarness) -> N
     assert await stored(harness) == shorter
     await start(harness, NEW)
     assert await stored(harness) == shorter
+
+
+async def test_a_note_that_cannot_be_read_stops_the_start(harness: BridgeHarness) -> None:
+    """What it said is unknown, so nobody knows what to shorten: the line is restored."""
+
+    async def commit(transaction: Transaction) -> None:
+        await line_state.put(transaction, line_state.RETENTION, "{")
+
+    await harness.database.commit(commit)
+    with pytest.raises(Corrupt):
+        await start(harness, NEW)
