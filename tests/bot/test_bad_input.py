@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 
-from bot.model.actions import DESK, THREAD, PageOnCall, SendMessage, SendSms
-from bot.model.desk import Thread
+from bot.model.actions import DESK, THREAD, PageOnCall, SendMessage
 from bot.model.events import (
     IgnoreReason,
     MemberJoined,
@@ -22,10 +21,10 @@ from bot.model.events import (
 )
 from bot.model.feature import Step
 from bot.model.line_incidents import DeadLetterRecorded, RoomLoss, RoomLost
-from bot.model.thread_desk_events import AssignmentKind, ClaimRequested, MemberRemoved, OfferChanged, ThreadQueued
-from tests.bot.examples import at, at_desk, edit, held, of, said, staffed_desk, texts, then, words
+from bot.model.thread_desk_events import ThreadQueued
+from tests.bot.examples import at, at_desk, edit, held, of, said, staffed_desk, then
 from tests.bot.simulation import Simulation
-from tests.bot.strategies import ANA, BEN, EVE, MEMBERS, NOW, OWNERS, SUE, UNDO, with_settings
+from tests.bot.strategies import ANA, BEN, EVE, MEMBERS, NOW, OWNERS, SUE, with_settings
 from tests.every_row import every_row
 
 T1, T2 = OWNERS[:2]
@@ -259,9 +258,6 @@ ROWS: list[tuple[Callable[[Simulation], Any], str | None, str | None, str]] = [
 ]
 
 
-ROW_NAMES = [f"{n} {row[0].__name__}" for n, row in enumerate(ROWS)]
-
-
 @every_row(("wrong", "first", "second", "shown"), ROWS)
 def test_what_goes_wrong(wrong: Callable[[Simulation], Any], first: str | None, second: str | None, shown: str) -> None:
     """Each mishap ends with these two assignees, on which all agree, and with these words where its cause is."""
@@ -320,17 +316,6 @@ TAPS = [
 ]
 
 
-def test_a_tap_never_lets_a_text_leave() -> None:
-    """Whatever is tapped by whomever, nothing leaves, nothing enters the window, and nothing in it moves."""
-    waits = then(held(), said("hello")).aggregate
-    keeps = then(waits, said("call me at 555-0134-222", event_id="$m2")).aggregate
-    for tapped in TAPS:
-        step = then(keeps, tapped, at(UNDO + 1))
-        assert of(SendSms, step) == []
-        assert step.aggregate.sending == keeps.sending
-        assert step.aggregate.assignment.assignee == ANA
-
-
 @pytest.mark.parametrize(("how", "said"), [(RoomLoss.CLOSED, True), (RoomLoss.REMOVED, False)])
 def test_a_desk_that_was_closed_or_taken_from_us(how: RoomLoss, said: bool) -> None:
     """The person on call is called at once; where anybody can still read it, it is said aloud; no thread changes."""
@@ -339,39 +324,3 @@ def test_a_desk_that_was_closed_or_taken_from_us(how: RoomLoss, said: bool) -> N
     assert len(of(PageOnCall, step)) == 1
     assert [post.notice for post in of(SendMessage, step) if post.ref != "board"] == ([False] if said else [])
     assert step.aggregate.threads == desk.threads
-
-
-def test_the_last_to_leave_the_desk_is_noticed_at_once() -> None:
-    """When the last person leaves the desk, a person is called before anybody has to wait for a reminder."""
-    desk = staffed_desk()
-    pages = []
-    for user in (ANA, SUE, BEN):
-        step = then(desk, MemberLeft(place=DESK, user=user))
-        desk = step.aggregate
-        pages.append(len(of(PageOnCall, step)))
-    assert pages == [0, 0, 1]
-
-
-def test_five_hundred_waiting() -> None:
-    """With five hundred who wait the longest waiting is claimed, by name any of them, and the board stays short."""
-    desk = staffed_desk()
-    for n in range(500):
-        waits = ThreadQueued(thread=f"x{n}", designation=f"word{n:03} heron", since=NOW - n)
-        desk = then(desk, waits).aggregate
-    assert [entry.designation for entry in then(desk, at_desk("!claim")).aggregate.assigned_to(ANA)] == ["word499 heron"]
-    named = then(desk, at_desk("!claim word007 heron"))
-    assert [entry.thread for entry in named.aggregate.assigned_to(ANA)] == ["x7"]
-    shown = words(then(desk, at_desk("!board")))
-    step = then(desk, MemberLeft(place=DESK, user=ANA))
-    assert "Queue: 500" in shown
-    assert len(shown) < 4000
-    assert len([a for a in step.actions if getattr(a, "event", None) == MemberRemoved(user=ANA)]) == 500
-
-
-def test_a_thread_nobody_knows() -> None:
-    """What a thread asks of the desk that does not know it, and what a first text never made, changes nothing."""
-    for event in (ClaimRequested(thread="x", user=ANA, how=AssignmentKind.TAKEN_OVER), OfferChanged(thread="x", open=True)):
-        assert then(staffed_desk(), event).actions == ()
-    empty = Thread(id="t1", designation="amber heron")
-    for body in ("!transfer all", "!accept", "!release", "!take", "!again"):
-        assert texts(then(empty, said(body))) == []

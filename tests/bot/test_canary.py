@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bot import canary
 from bot.decide import decide
-from bot.model.actions import DESK, THREAD, Action, Invite, Origin, SendMessage, SendSms, Speaker
+from bot.model.actions import THREAD, Action, Invite, Origin, SendMessage, SendSms, Speaker
 from bot.model.desk import Facts, Thread
-from bot.model.events import Content, Event, MessageSent, Outcome, Relation, TextArrived, TextOutcome, TimerDue
+from bot.model.events import Event, MessageSent, Outcome, TextArrived, TextOutcome, TimerDue
 from bot.model.transactional_actions import EraseTexter, ParkThread, SetTimer
 from tests.bot.examples import FACTS
 from tests.bot.hypothesis_settings import USUAL
-from tests.bot.strategies import ANA, EVENTS, NOW, PACK, any_event, facts, threads
+from tests.bot.strategies import EVENTS, NOW, PACK, any_event, facts, threads
 from tests.every_row import every_row
 
 CANARY = "@canary:line.example"
@@ -58,15 +57,6 @@ def test_nothing_of_it_reaches_a_person(thread: Thread, event: Event, known: Fac
                 assert (event.sender, action.body) == (CANARY, event.body)
 
 
-@USUAL
-@given(thread=threads, event=of_canary, known=facts)
-def test_it_is_heard_in_no_other_thread(thread: Thread, event: MessageSent, known: Facts) -> None:
-    """Nothing that the canary's account says in another thread leaves for a phone or does a command."""
-    step = decide(PACK, known, thread, replace(event, place=THREAD))
-    assert not [a for a in step.actions if isinstance(a, SendSms | Invite)]
-    assert step.aggregate.assignment == thread.assignment
-
-
 def test_a_text_is_shown_and_the_canary_invited() -> None:
     """A text is shown as any other, and the canary alone is invited; the end is set."""
     assert actions_of(TextArrived(id="1", body="hello", at=NOW)) == (
@@ -83,22 +73,6 @@ def test_its_answer_leaves_as_an_advocates_does() -> None:
     assert (text.body, text.origin, text.ref) == ("0123abcd", Origin.ADVOCATE, "say:$a")
 
 
-@every_row(
-    "changed",
-    [
-        {"sender": ANA},
-        {"place": DESK},
-        {"content": Content.FILE},
-        {"relation": Relation.EDIT},
-        {"body": ""},
-        {"body": "x" * (canary.LONGEST_ANSWER + 1)},
-    ],
-)
-def test_what_else_is_said_there_goes_nowhere(changed: dict[str, Any]) -> None:
-    """Another person's words, an edit, a file, or more than the canary says: nothing leaves."""
-    assert actions_of(replace(ANSWER, **changed)) == ()
-
-
 @every_row("outcome", Outcome)
 def test_it_ends_with_its_answer_or_with_its_time(outcome: Outcome) -> None:
     """Whatever became of the answer, and if none came: everything is erased at once, without a certificate that stays."""
@@ -109,9 +83,3 @@ def test_it_ends_with_its_answer_or_with_its_time(outcome: Outcome) -> None:
     for waits in (replace(FACTS, on_legal_hold=True), replace(FACTS, inbound_pending=True)):
         (again,) = actions_of(end, known=waits)
         assert again == SetTimer(key=canary.TIMER, due=FACTS.now + canary.LIFETIME)
-
-
-@given(key=st.sampled_from(("close", "idle", "end", "undo")))
-def test_no_other_timer_does_anything(key: str) -> None:
-    """A timer of another feature changes nothing in it."""
-    assert actions_of(TimerDue(key=key)) == ()

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 from bot.command_functions import DESK_COMMANDS, OFFICE_COMMANDS, THREAD_COMMANDS
 from bot.commands.parser import parse
-from bot.commands.spec import COMMANDS
 from bot.model.actions import DESK, OFFICE, THREAD
 from tests.bot.examples import FACTS, held, said, staffed_desk
 from tests.bot.strategies import ANA, PACK
@@ -16,17 +13,6 @@ from tests.every_row import try_every_row
 
 BY_PLACE = {THREAD: THREAD_COMMANDS, DESK: DESK_COMMANDS, OFFICE: OFFICE_COMMANDS}
 ROOMS = {THREAD: THREAD, DESK: DESK, OFFICE: OFFICE + ANA}
-
-
-@pytest.mark.parametrize("place", ROOMS)
-def test_each_command_of_a_place_has_one_function(place: str) -> None:
-    """What the registry lets people say in a place is what has a function there."""
-    assert set(BY_PLACE[place]) == {command.name for command in COMMANDS if place in command.places}
-
-
-def test_no_place_is_without_functions() -> None:
-    """The places of the functions are those of the registry."""
-    assert BY_PLACE.keys() == {place for command in COMMANDS for place in command.places}
 
 
 def test_a_command_ends_the_walk() -> None:

@@ -14,12 +14,12 @@ from bot.commands import parser
 from bot.decide import TABLE, decide
 from bot.model.actions import THREAD, EditMessage, Origin, SendMessage, SendSms
 from bot.model.desk import Desk, Facts, Thread
-from bot.model.events import Content, Event, MessageSent, Relation, TextArrived, TimerDue
+from bot.model.events import Event, MessageSent, TextArrived, TimerDue
 from bot.model.feature import Step
 from bot.model.thread import PendingText, Sending
 from bot.model.thread_desk_events import PhoneMuted
 from policies.pack import TextName
-from tests.bot.examples import FACTS, held, said, staffed_desk
+from tests.bot.examples import held
 from tests.bot.hypothesis_settings import COMMON, EXPLORES, USUAL
 from tests.bot.strategies import ANA, EVENT_TYPES, EVENTS, NOW, PACK, any_event, desks, facts, threads
 
@@ -48,11 +48,6 @@ def test_decide_is_total_and_deterministic(kinds: tuple[type, ...], aggregate: t
             assert seen_apart_from_the_board(step, state) == Step(state), (
                 "an event that no feature looks at changes nothing"
             )
-
-
-def test_the_desk_knows_no_command_of_a_room() -> None:
-    """Wherever a message says that it was said, the desk refuses what it cannot do."""
-    assert decide(PACK, FACTS, staffed_desk(), said("!status")).actions
 
 
 def seen_apart_from_the_board(step: Step[Any], was: Any) -> Step[Any]:
@@ -132,25 +127,6 @@ def test_nothing_but_the_confirmation_leaves_a_stopped_thread(thread: Thread, ev
     step = decide(PACK, known, stopped, event)
     sends = [a for a in step.actions if isinstance(a, SendSms)]
     assert sends == [] or (isinstance(event, TimerDue) and [a.origin for a in sends] == [Origin.REPLY_AFTER_STOP])
-
-
-@USUAL
-@given(
-    opening=st.sampled_from(("", "!claim ", "!", "!claimm ", "!board ", "// ", "@ben ")),
-    place=st.sampled_from(("desk", "office:" + ANA)),
-    relation=st.sampled_from(Relation),
-    content=st.sampled_from(Content),
-)
-def test_what_is_said_at_the_desk_is_not_repeated_there(
-    opening: str, place: str, relation: Relation, content: Content
-) -> None:
-    """No answer of ours at the desk or in an office quotes what a person said."""
-    body = opening + "marzipan"
-    event = MessageSent(
-        place=place, sender=ANA, event_id="$m1", body=body, at=NOW, relation=relation, content=content, target="$m2"
-    )
-    for action in decide(PACK, Facts(now=NOW), staffed_desk(), event).actions:
-        assert "marzipan" not in getattr(action, "body", "")
 
 
 @USUAL

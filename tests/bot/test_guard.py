@@ -61,33 +61,6 @@ def test_each_reason_to_stay_silent(thread: Thread, text: SendSms, later: float,
     assert guard.may_send(PACK, thread, text, NOW + later, ()) == why
 
 
-LEAKING = "ask quiet maple"
-
-
-@pytest.mark.practice(24)
-@pytest.mark.parametrize(
-    ("thread", "text", "leaves"),
-    [
-        (OPEN, WORD, False),
-        (STOPPED, replace(WORD, ref="say:$r", origin=Origin.REPLY_AFTER_STOP), False),
-        (OPEN, GREETING, True),
-        (STOPPED, CONFIRMATION, True),
-    ],
-    ids=["advocate", "reply", "answer", "confirmation"],
-)
-def test_the_firewall_is_asked_again_before_words_leave(thread: Thread, text: SendSms, leaves: bool) -> None:
-    """A person's words that name what is another thread's by now do not leave; the agency's own answers still do.
-
-    So it is with a word that the agency has added to those it keeps from phones.
-    """
-    thread = replace(thread, consent=replace(thread.consent, reply_ref="say:$r"))
-    text = replace(text, body=LEAKING)
-    assert guard.may_send(PACK, thread, text, NOW, ()) is None
-    assert (guard.may_send(PACK, thread, text, NOW, ["quiet maple"]) is None) == leaves
-    pack = replace(PACK, leak_words=frozenset({"quiet maple"}))
-    assert (guard.may_send(pack, thread, text, NOW, ()) is None) == leaves
-
-
 @USUAL
 @given(
     thread=threads, since=st.floats(min_value=NOW - 1000, max_value=NOW + 1000), epoch=st.integers(min_value=0, max_value=5)
@@ -265,23 +238,6 @@ def test_the_leak_firewall_is_quick(letter: str) -> None:
         guard.leak_reason(PACK, letter * (60_000 // len(letter)) + end, ["quiet maple"])
         guard.warning(letter * (60_000 // len(letter)) + end)
     assert time.process_time() - start < 5
-
-
-@USUAL
-@given(before=st.text(max_size=20), after=st.text(max_size=20), user=st.sampled_from(("ana", "ben-2", "sue.x")))
-def test_a_matrix_id_is_found_in_any_company(before: str, after: str, user: str) -> None:
-    """Whatever stands around it, an address of the line's own server is found."""
-    assert guard.leak_reason(PACK, f"{before} @{user}:line.example {after}", []) is not None
-
-
-def test_a_refusal_says_what_to_do() -> None:
-    """Every refusal of the firewall is a sentence with an advice, and does not repeat the words."""
-    for body in ("@ana:line.example", "quiet maple"):
-        why: Any = guard.leak_reason(PACK, body, ["quiet maple"])
-        assert why.endswith("and say it again.")
-        assert body not in why
-    assert "!long" in str(guard.too_long(PACK, "x" * 2000))
-    assert "!anyway" in str(guard.warning("555-0134-222"))
 
 
 @pytest.mark.parametrize("body", [*LONG, "x" * 2000], ids=range(4))

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from bot.commands.dispatch import ABOUT_ONE_THREAD
-from bot.commands.help_text import HEADINGS, by_heading, help_text
+from bot.commands.help_text import by_heading
 from bot.commands.parser import parse
-from bot.commands.spec import COMMANDS, arguments_of, help_of
+from bot.commands.spec import COMMANDS, help_of
 from bot.model.actions import (
     DESK,
     OFFICE,
@@ -23,15 +23,14 @@ from bot.model.actions import (
     ShowAudit,
     ShowDevices,
     ShowReceipt,
-    SignOut,
 )
-from bot.model.events import Content, ReactionAdded, Relation, TimerDue
+from bot.model.events import Content, Relation, TimerDue
 from bot.model.feature import Step
-from bot.model.thread_desk_events import ClaimRequested, ListenRequested, ThreadQueued
+from bot.model.thread_desk_events import ClaimRequested, ListenRequested
 from bot.model.transactional_actions import SendEvent, SetTimer
 from bot.wording.notice import notice_of
 from tests.bot.examples import at, at_desk, held, marks, of, said, staffed_desk, texts, then, words
-from tests.bot.strategies import ANA, BEN, EVE, MEMBERS, NOW, PACK, STAFF, SUE
+from tests.bot.strategies import ANA, BEN, EVE, MEMBERS, NOW, STAFF, SUE
 from tests.every_row import every_row, try_every_row
 
 
@@ -63,12 +62,6 @@ def test_reading_a_command(body: str, name: str | None, arguments: str) -> None:
     parsed = parse(body)
     assert parsed is not None
     assert (parsed.name or None, parsed.arguments) == (name, arguments)
-
-
-@every_row("body", ["claim", "please !claim", "", " ", "/claim", "// !claim", "?!claim"])
-def test_what_is_not_meant_as_a_command(body: str) -> None:
-    """A command begins with an exclamation mark."""
-    assert parse(body) is None
 
 
 @every_row(
@@ -107,24 +100,6 @@ def test_a_near_miss_is_suggested_and_nothing_is_done(body: str, hint: str) -> N
     assert step.aggregate == held()
 
 
-@every_row(
-    ("place", "body", "where"),
-    [
-        (THREAD, "!on", "at the desk"),
-        (THREAD, "!languages es", "at the desk"),
-        (OFFICE + ANA, "!claim", "at the desk"),
-        (OFFICE + ANA, "!board", "at the desk"),
-        (THREAD, "!text", "in your office"),
-        (DESK, "!text", "in your office"),
-    ],
-)
-def test_a_command_in_the_wrong_place_says_the_right_one(place: str, body: str, where: str) -> None:
-    """A known command that is not for this room does nothing and names the room that it is for."""
-    step = then(held(), said(body)) if place == THREAD else then(staffed_desk(), said(body, place=place))
-    assert where in words(step)
-    assert texts(step) == []
-
-
 @every_row("name", sorted(ABOUT_ONE_THREAD))
 def test_a_command_with_the_name_of_another_thread_does_nothing_in_this_room(name: str) -> None:
     """It would act on the wrong phone: whoever said it reads where it is said. This thread's own name changes nothing."""
@@ -136,15 +111,6 @@ def test_a_command_with_the_name_of_another_thread_does_nothing_in_this_room(nam
     assert (refused in words(step), of(SendEvent, step), texts(step)) == (True, [], [])
     for behind in ("", " amber heron", " quiet"):
         assert "here it does nothing" not in words(then(held(), said(f"!{name}{behind}", sender=sender)))
-
-
-def test_free_text_behind_a_command_may_begin_with_the_name_of_a_thread() -> None:
-    """A reason, a note or words of the texter are nobody's thread; so no command that takes them is refused for it."""
-    takes = {name: arguments_of(name) for command in COMMANDS for name in command.names if THREAD in command.places}
-    assert {takes[name] for name in ABOUT_ONE_THREAD} == {"", "[designation]", "[queue]"}
-    for body in ("!escalate quiet maple is the same man", "!note quiet maple is the same man", "!reveal quiet maple too"):
-        step = then(held(), said(body))
-        assert "here it does nothing" not in words(step)
 
 
 @pytest.mark.parametrize("place", [THREAD, DESK, OFFICE + ANA])
@@ -162,32 +128,6 @@ def test_more_lists_every_command_of_a_place_under_a_heading(place: str) -> None
     assert "`" not in words(step)
 
 
-def test_every_command_stands_under_one_heading() -> None:
-    """The headings name each command of the registry exactly once, and no other."""
-    assert sorted(name for _, names in HEADINGS for name in names) == sorted(n for c in COMMANDS for n in c.names)
-
-
-@pytest.mark.parametrize("place", [THREAD, DESK, OFFICE + ANA])
-def test_help_is_seven_lines_by_what_one_wants(place: str) -> None:
-    """`!help` is at most seven lines, each of something wanted; it names commands of the place only, or says where."""
-    here = OFFICE if place.startswith(OFFICE) else place
-    step = then(held(), said("!help")) if place == THREAD else then(staffed_desk(), said("!help", place=place))
-    lines = words(step).splitlines()
-    assert [post.formatted for post in of(SendMessage, step)] == [True], "as plain text it is one grey block"
-    assert lines == help_text(PACK, place, every=False).splitlines()
-    assert len(lines) == {OFFICE: 3}.get(here, 7)
-    assert all(" — " in line and not line.startswith("!") for line in lines)
-    named = {name for line in lines for name in re.findall(r"!([a-z-]+)", line.partition("in a thread's room")[0])}
-    assert named <= {name for command in COMMANDS if here in command.places for name in command.names}
-    assert ("more" in named, "escalate" in words(step)) == (True, here != OFFICE)
-
-
-def test_help_in_a_room_has_the_playbooks() -> None:
-    """Every playbook of the line is named where help is asked for: nobody has to know that there are any."""
-    (line,) = [line for line in words(then(held(), said("!help"))).splitlines() if line.startswith("I need help")]
-    assert all(name in line for name in PACK.playbooks)
-
-
 @pytest.mark.parametrize("body", ["!note she has a dog", "!note: she has a dog", "!NOTE  she\nhas a dog"])
 def test_a_note_where_slashes_cannot_be_typed(body: str) -> None:
     """`!note words` is a note and nothing else: it is marked so, nothing waits or leaves, and nothing is answered."""
@@ -196,12 +136,6 @@ def test_a_note_where_slashes_cannot_be_typed(body: str) -> None:
     assert (texts(step), words(step)) == ([], "")
     assert step.aggregate.sending == held().sending
     assert "!note and words" in words(then(held(), said("!note")))
-
-
-def test_a_colleagues_note_by_command_counts_as_theirs() -> None:
-    """What a colleague wrote by `!note` is something that a colleague wrote: words about "her" after it are held."""
-    assert then(held(), said("!note she is lying", sender=BEN)).aggregate.signs.colleague_at == NOW
-    assert then(held(), said("!note she is lying")).aggregate.signs.colleague_at == 0.0
 
 
 def test_status_tells_how_things_stand() -> None:
@@ -246,19 +180,6 @@ def test_another_keyboards_mark_is_a_near_miss(body: str) -> None:
     assert marks(step) == {"$m1": DeliveryReceipt.NOTE}
     assert "Did you mean !" in words(step)
     assert step.aggregate.sending.pending == ()
-
-
-@pytest.mark.parametrize("body", ["\u00a1Claro que s\u00ed!", "\u00a1Hola!", "\uff01"])
-def test_words_that_begin_with_such_a_mark_are_words(body: str) -> None:
-    """Spanish begins a sentence with one."""
-    assert [pending.body for pending in then(held(), said(body)).aggregate.sending.pending] == [body]
-
-
-def test_own_words_leave_as_they_were_typed() -> None:
-    """Behind the colon of `!say` lines and spaces stay as they are; the command itself is read whatever they are."""
-    for body in ("!say limits:  one\n\n two ", "!say limits :one\n\n two", "!say tips:\none\n\n two"):
-        step = then(held(), said(body))
-        assert [pending.body for pending in step.aggregate.sending.pending] == ["one\n\n two"]
 
 
 def test_a_stranger_commands_nothing() -> None:
@@ -330,11 +251,6 @@ def test_a_command_is_for_whom_it_is_for() -> None:
     try_every_row(check, ROWS)
 
 
-def test_the_restricted_commands_are_in_the_table() -> None:
-    """The table of who may say what names commands that there are."""
-    assert {name.partition(" in ")[0] for name in MAY_SAY} <= {name for command in COMMANDS for name in command.names}
-
-
 def test_no_command_is_passed_over_in_silence() -> None:
     """Every command, by whomever and with whatever behind it, is answered, or asks the desk, which answers."""
 
@@ -378,19 +294,6 @@ def test_only_an_answer_in_an_office_disappears() -> None:
     try_every_row(check, ((*row, rest) for row in ROWS for rest in ("", f" {BEN}", " nonsense")))
 
 
-@pytest.mark.parametrize("tapped", [{"trusted": False}, {"sender": BEN}])
-def test_an_answer_to_a_tap_is_one_like_any_other(tapped: dict[str, Any]) -> None:
-    """What is said about a tap is an answer like any other."""
-    desk = then(staffed_desk(), ThreadQueued(thread="t1", designation="amber heron", since=NOW)).aggregate
-    usual: dict[str, Any] = {"sender": ANA, "trusted": True, "event_id": "$r"}
-    hand = ReactionAdded(place=DESK, key="✋", target="card:t1", **(usual | tapped))
-    step = then(then(desk, hand).aggregate if "sender" in tapped else desk, replace(hand, event_id="$r2"))
-    for answer in [post for post in of(SendMessage, step) if post.ref.startswith("answer:")]:
-        assert answer.notice
-        assert not [timer for timer in of(SetTimer, step) if timer.key.startswith("fade:")]
-    assert bool(words(step)) == (tapped == {"trusted": False})
-
-
 def test_a_person_is_named_by_mention_id_or_an_unmistakable_word() -> None:
     """`@ben` is Ben while there is one; a mention or a full Matrix id always is; nobody is guessed."""
     other = replace(MEMBERS[1], user="@ben:other.example")
@@ -413,81 +316,3 @@ def test_a_person_is_named_by_mention_id_or_an_unmistakable_word() -> None:
         step = then(held(), said(f"!transfer {word}", mentioned_users=named, mentions=bool(named)), at(0, roster=roster))
         offer = step.aggregate.assignment.offer
         assert (offer.to if offer else None) == person, word
-
-
-@every_row(
-    ("word", "named", "in_a_reply", "person"),
-    [
-        (BEN, (SUE,), True, BEN),
-        (BEN, (SUE,), False, BEN),
-        ("@ben", (SUE,), True, BEN),
-        ("@ben", (SUE,), False, None),
-        ("@ben", (SUE, BEN), False, BEN),
-        ("Ben", (SUE,), True, BEN),
-        ("", (SUE,), True, None),
-        ("@bne", (SUE,), False, None),
-    ],
-)
-def test_whom_a_reply_answers_is_not_whom_a_command_names(
-    word: str, named: tuple[str, ...], in_a_reply: bool, person: str | None
-) -> None:
-    """Clients mention whom a reply answers: what was typed wins, and where the two contradict each other it is nobody."""
-    relation = Relation.OTHER_REPLY if in_a_reply else Relation.NONE
-    changed: dict[str, Any] = {
-        "mentioned_users": named,
-        "mentions": True,
-        "relation": relation,
-        "target": "$x" if in_a_reply else "",
-    }
-    step = then(held(), said(f"!transfer {word}", **changed))
-    offer = step.aggregate.assignment.offer
-    assert (offer.to if offer else None) == person
-    signed_out = of(SignOut, then(staffed_desk(), at_desk(f"!signout {word}", sender=SUE, **changed)))
-    assert [out.user for out in signed_out] == ([person] if person else [])
-
-
-@pytest.mark.parametrize("before", ["\u200e", "\ufeff", "\u2060 ", " \u200b"])
-def test_marks_that_nobody_sees_make_no_note_of_a_command(before: str) -> None:
-    """Some keyboards put them there: the command is heard."""
-    parsed = parse(f"{before}!unsafe")
-    assert parsed is not None
-    assert parsed.command is not None
-    assert parsed.command.name == "unsafe"
-
-
-@every_row(
-    "typed",
-    [
-        *(
-            "!no segura",
-            "!No seguro.",
-            "!no, segura",
-            "!not safe",
-            "! not safe anymore",
-            "\uff01no segura",
-            "!no es segura",
-        ),
-        *("!no está seguro", "!ya no es seguro", "!el teléfono no es seguro", "!its not safe", "!it\u2019s not safe"),
-        *("!isn't safe", "!phone not safe", "!her phone is not safe", "!en peligro", "!in danger!!"),
-    ],
-)
-def test_several_words_for_the_command_that_stops_are_taken_for_it(typed: str) -> None:
-    """People say it in the words of their language."""
-    parsed = parse(typed)
-    assert parsed is not None
-    assert parsed.name == "unsafe"
-    step = then(held(), said(typed))
-    assert step.aggregate.flags.unsafe
-
-
-@every_row("typed", ["!segura", "!seguro", "!no", "!not sure", "!no estoy segura", "!safe", "!no se", "!stop"])
-def test_other_words_behind_a_mark_stop_nothing(typed: str) -> None:
-    """A word for `!safe`, or half of one, is answered as before."""
-    parsed = parse(typed)
-    assert parsed is not None
-    assert parsed.name != "unsafe"
-
-
-def test_the_mark_that_opens_a_sentence_in_spanish_makes_no_command_of_words_to_the_texter() -> None:
-    """It is for them: nothing may stop, and nothing may be lost."""
-    assert parse("\u00a1no es seguro volver a casa!") is None

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bot.commands.spec import COMMANDS
-from bot.commands.stray_commands import OTHER_NAMES, bare_command, inner_command
+from bot.commands.stray_commands import bare_command
 from bot.model.actions import DeliveryReceipt
 from tests.bot.examples import edit, held, marks, said, texts, then, words
 from tests.every_row import every_row
@@ -107,28 +106,6 @@ def test_what_people_say_every_day_is_none(body: str) -> None:
     assert bare_command(body) is None
 
 
-@every_row(
-    ("body", "inside"),
-    [
-        ("ok\n//she sounds drunk", "//"),
-        ("ok // she sounds drunk", "//"),
-        ("I hear you\n!limits", "!limits"),
-        ("he is here !unsafe", "!unsafe"),
-        ("ok \uff01LIMITS", "!limits"),
-        ("see https://example.org", None),
-        ("what!really", None),
-        ("no way !!", None),
-        ("oh no !wow", None),
-        ("and/or, 24/7", None),
-        ("meet at 5 // or at 6", "//"),
-        ("limits !", None),
-    ],
-)
-def test_what_stands_inside_a_message_is_found(body: str, inside: str | None) -> None:
-    """A second line that begins with //, and a command behind other words, do nothing there; an address is no note."""
-    assert inner_command(body) == inside
-
-
 @pytest.mark.parametrize("body", ["ok\n//she sounds drunk", "1limits", "note: she lies", "he is here !unsafe"])
 def test_it_is_held_and_leaves_by_one_more_word(body: str) -> None:
     """Nothing of it is in the undo window before `!anyway`, not by an edit either."""
@@ -141,11 +118,3 @@ def test_it_is_held_and_leaves_by_one_more_word(body: str) -> None:
     sure = then(step.aggregate, said("!anyway", event_id="$s"))
     assert [waiting.body for waiting in sure.aggregate.sending.pending] == [body]
     assert texts(sure) == []
-
-
-def test_each_command_alone_is_asked_about() -> None:
-    """There is no command whose name alone leaves for a phone."""
-    assert [name for command in COMMANDS for name in command.names if bare_command(name) != name] == []
-    assert [name for command in COMMANDS for name in command.names if bare_command(f"1{name}") != name] == []
-    assert {*OTHER_NAMES.values()} <= {name for command in COMMANDS for name in command.names}
-    assert {*OTHER_NAMES}.isdisjoint(name for command in COMMANDS for name in command.names)

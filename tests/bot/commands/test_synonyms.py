@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from bot.commands.parser import names_a_word, parse
+from bot.commands.parser import names_a_word
 from bot.commands.spec import COMMANDS
 from bot.commands.synonyms import SYNONYMS
 from tests.bot.examples import at, held, said, texts, then, words
@@ -30,14 +30,6 @@ def test_a_synonym_is_told_and_not_done(word: str) -> None:
         or "//" in SYNONYMS[word]
         or "⏳" in SYNONYMS[word]
     )
-
-
-@every_row("word", SYNONYMS)
-def test_a_synonym_is_no_command_and_like_none_that_stops(word: str) -> None:
-    """A word of the table is not the name of a command, and is not taken for `!unsafe`."""
-    result = parse(f"!{word}")
-    assert result is not None
-    assert result.command is None
 
 
 @pytest.mark.parametrize("body", ["!palabra jirafa", "!clave: jirafa", "!Contraseña jirafa", "!palabra acordada jirafa"])

@@ -9,14 +9,11 @@ import pytest
 from hypothesis import given
 
 from bot.decide import decide
-from bot.display.absent_supervisor import SENDS_TO_SUPERVISOR
 from bot.model.actions import DESK, OFFICE, EditMessage, SendMessage
 from bot.model.codeword_state import CodewordMatch, SendLock
 from bot.model.desk import Desk, Facts, Thread
 from bot.model.events import Event
 from bot.model.thread_desk_events import AlarmKind, AlarmRaised
-from bot.wording.catalogue import ENGLISH
-from bot.wording.notice import words_of
 from tests.bot.codeword_example import agreed, locked
 from tests.bot.examples import FACTS, arrived, at_desk, held, said, staffed_desk, then, words
 from tests.bot.hypothesis_settings import USUAL
@@ -70,20 +67,6 @@ RULES = {
 """Notices that name a supervisor and send nobody to one, by why they need say no more."""
 
 
-def test_every_notice_that_names_a_supervisor_is_one_or_the_other() -> None:
-    """A new sentence about supervisors either sends people to one, and is listed so, or stands here with the reason."""
-    naming = {
-        key for key, said in ENGLISH.items() if "supervis" in said.casefold() and not key.startswith(("help.", "short."))
-    }
-    rules = {key for keys in RULES.values() for key in keys}
-    assert not rules & SENDS_TO_SUPERVISOR
-    without_the_word = {
-        *("dispatch.escalate_calls_those_on_duty", "playbooks.steps_that_name_a_supervisor"),
-        "number_reveal.it_takes_two_here_reveal",
-    }
-    assert naming == (rules | SENDS_TO_SUPERVISOR) - without_the_word
-
-
 @every_row(
     ("thread", "event", "known"),
     [
@@ -126,23 +109,6 @@ def test_nobody_is_promised_who_is_not_there(thread: Thread | Desk, event: Event
     night = replace(thread, roster=AT_NIGHT) if isinstance(thread, Desk) else thread
     assert NOBODY not in words(then(thread, event, known))
     assert words(then(night, event, replace(known, roster=AT_NIGHT))).count(NOBODY) == 1
-
-
-def test_it_is_a_sentence_of_its_own() -> None:
-    """Behind a command at the end of a sentence it begins a new one; below a list it is a line."""
-    assert "any report: !escalate. No supervisor is on duty." in words(then(held(), arrived("i am 14"), NIGHT))
-    assert words(then(held(), said("!playbook suicide"), NIGHT)).endswith("\nNo supervisor is on duty.")
-
-
-def test_it_is_said_in_the_readers_language() -> None:
-    """To who reads Spanish it is said in Spanish; an alarm that everybody understands stays one, in each language."""
-    roster = (replace(AT_NIGHT[0], reads="es"), *AT_NIGHT[1:])
-    nobody = words_of("ringing.no_supervisor_is_on_duty", "es")
-    assert nobody in words(then(held(), said("!playbook suicide"), replace(NIGHT, roster=roster)))
-    desk = replace(staffed_desk(), roster=roster)
-    loud = words(then(desk, AlarmRaised(designation="amber heron", alarm=AlarmKind.DURESS), replace(NIGHT, roster=roster)))
-    assert nobody in loud
-    assert NOBODY in loud
 
 
 @pytest.mark.parametrize("aggregates", [threads, desks], ids=["thread", "desk"])

@@ -9,12 +9,9 @@ import pytest
 from bot.display.desk_board import board_text
 from bot.model.actions import DESK, EditMessage, PinMessage, SendMessage
 from bot.model.desk import Desk, DeskMember, QueueEntry, Role
-from bot.model.events import MemberJoined, MemberLeft, Outcome, TimerDue
+from bot.model.events import MemberJoined, MemberLeft, TimerDue
 from bot.model.feature import Step
-from bot.model.line_incidents import DeadLetterRecorded
 from bot.model.thread_desk_events import (
-    AlarmKind,
-    AlarmRaised,
     DuressFlagChanged,
     LegalHoldChanged,
     ThreadMarked,
@@ -46,18 +43,6 @@ def test_the_board_is_one_pinned_message() -> None:
     assert ["ben" in edit.body for edit in of(EditMessage, step) if edit.ref == "board"] == [True]
 
 
-def test_nobody_is_shown_an_empty_desk() -> None:
-    """While nobody is there, no board is written."""
-    assert then(Desk(), ThreadQueued(thread=T1, designation="amber heron", since=NOW)).aggregate.board == ""
-
-
-@pytest.mark.parametrize("event", [DeadLetterRecorded(short_id="0"), AlarmRaised(designation="x", alarm=AlarmKind.STOPPED)])
-def test_nothing_changed_nothing_edited(event: DeadLetterRecorded | AlarmRaised) -> None:
-    """What does not change the board does not touch it."""
-    step = then(staffed_desk(), event)
-    assert [a for a in step.actions if getattr(a, "ref", "") == "board"] == []
-
-
 def test_two_changes_in_two_seconds_are_one_edit() -> None:
     """A change right after an edit waits for its turn and is not lost, nor is the clock of those who wait."""
     desk = then(staffed_desk(), ThreadQueued(thread=T1, designation=NAMED[0], since=NOW)).aggregate
@@ -70,57 +55,6 @@ def test_two_changes_in_two_seconds_are_one_edit() -> None:
     same = then(back.aggregate, TimerDue(key="board"), at(2))
     assert of(EditMessage, same) == []
     assert [timer.due for timer in of(SetTimer, same) if timer.key == "board"] == [NOW + 62], "the minutes stand still"
-
-
-def test_a_clock_set_back_does_not_stop_the_board() -> None:
-    """When the clock was set back by a day, the next change is shown at once."""
-    step = then(replace(staffed_desk(), board_at=NOW + 86_400), at_desk("!off", sender=BEN))
-    assert [edit.ref for edit in of(EditMessage, step)] == ["board"]
-
-
-def test_the_board_counts_minutes_while_somebody_waits() -> None:
-    """With nothing else happening it says each minute how long a person waits, in one message."""
-    world = Simulation(PACK, threads=1)
-    world.text(T1, "hi")
-    world.settle()
-    for _ in range(200):
-        world.pass_time(2)
-        world.settle()
-    shown = boards(world)
-    assert [isinstance(post, SendMessage) for post in shown] == [True] + [False] * (len(shown) - 1)
-    for minute in range(1, 6):
-        assert sum(f"amber heron · queued {minute} min" in post.body for post in shown) == 1
-
-
-def test_a_busy_minute() -> None:
-    """Whatever happens at once, edits are two seconds apart, none is idle, and the last one is right (the world checks)."""
-    world = Simulation(PACK, threads=2)
-    for n in range(60):
-        world.say(DESK, (ANA, BEN)[n % 2], ("!off", "!on")[n // 2 % 2])
-        if n == 10:
-            world.text(T1, "hi")
-        if n == 20:
-            world.say(DESK, SUE, "!claim")
-        world.settle()
-        world.pass_time(0.4)
-    world.pass_time(3)
-    world.settle()
-    assert 5 < len(boards(world)) < 20
-    assert "amber heron · with sue" in boards(world)[-1].body
-
-
-def test_the_board_holds_no_words() -> None:
-    """Five hundred who wait and five hundred who talk fit on a screen, longest waiting first."""
-    desk = staffed_desk()
-    for n in range(500):
-        waits = ThreadQueued(thread=f"x{n}", designation=f"word{n:03}", since=NOW - n)
-        desk = then(desk, waits, at(n * 3)).aggregate
-    lines = desk.board.splitlines()
-    assert lines[0] == "Alone: 500 · no sign of danger"
-    assert lines[2] == "Queue: 500"
-    assert all("word499" in line for line in (lines[1], lines[3]))
-    assert "… and 460 more" in lines
-    assert len(desk.board) < 4000
 
 
 @pytest.mark.practice(33)
@@ -189,25 +123,6 @@ def test_open_rows() -> None:
     assert len(world.boards) - edits <= 4, "a board on which nothing happens is edited all the time"
 
 
-def test_an_answer_right_after_the_greeting_is_ours() -> None:
-    """A person's first answer makes the last text ours, also within a minute of what the line answered by itself."""
-    world = Simulation(PACK, threads=1)
-    world.text(T1, "hi")
-    world.settle()
-    world.pass_time(1)
-    world.attempt(T1, Outcome.ACCEPTED)
-    world.tap(DESK, ANA, "✋", f"card:{T1}")
-    world.settle()
-    world.join(T1, ANA)
-    world.pass_time(3)
-    world.settle()
-    assert "theirs under 5 min ago" in world.shown[DESK, "board"]
-    world.reaches(T1, ANA, "ok")
-    world.pass_time(3)
-    world.settle()
-    assert "ours under 5 min ago" in world.shown[DESK, "board"]
-
-
 def test_marks_on_the_board() -> None:
     """Duress comes first among the open ones and is counted, holds are counted, an outage is said, and all of it ends."""
     desk = staffed_desk()
@@ -244,15 +159,3 @@ def test_the_board_is_posted_anew_when_it_matters() -> None:
     assert fresh(then(off.aggregate, at_desk("!outage", sender=ANA), at(20))) == [True]
     queued = then(came.aggregate, ThreadQueued(thread=T1, designation=NAMED[0], since=NOW), at(20)).aggregate
     assert fresh(then(queued, ThreadMarked(thread=T1, danger=True, language=""), at(30))) == [True]
-
-
-def test_the_board_is_posted_anew_for_the_queue_every_quarter_of_an_hour_at_most() -> None:
-    """Who waits and who is with whom is an edit, once in fifteen minutes a new message; ages alone are always edits."""
-    desk = then(then(Desk(), MemberJoined(place=DESK, user=ANA)).aggregate, TimerDue(key="board"), at(5)).aggregate
-    step = then(desk, ThreadQueued(thread=T1, designation=NAMED[0], since=NOW), at(600))
-    assert fresh(step) == [False]
-    step = then(step.aggregate, ThreadQueued(thread=T2, designation=NAMED[1], since=NOW), at(1000))
-    assert fresh(step) == [True]
-    for seconds in (1100, 1200, 2400):
-        step = then(step.aggregate, TimerDue(key="board"), at(seconds))
-        assert fresh(step) == [False]

@@ -8,12 +8,10 @@ from typing import Any
 import pytest
 
 from bot.display.desk_board import board_text, glance
-from bot.model.actions import DESK
 from bot.model.desk import Desk, QueueEntry
 from bot.model.flood import CrowdEntry, Flood
 from bot.wording.notice import in_language
-from tests.bot.examples import at, staffed_desk
-from tests.bot.simulation import Simulation
+from tests.bot.examples import at
 from tests.bot.strategies import ANA, NOW, OWNERS, PACK
 
 WIDTH = 46
@@ -58,41 +56,12 @@ def test_every_sign_is_danger(sign: dict[str, Any]) -> None:
     assert shown(entry(danger=True, duress=True, other_hands_at=NOW))[0] == "⚠️ In danger: 1 · alone: 1"
 
 
-def test_who_asks_for_help_and_is_alone_is_counted() -> None:
-    """Who has the sign for a word of help is in the first line with it, until an advocate has them; danger counts once."""
-    assert shown(entry(asks=True), entry("plain river"))[0] == "⚠️ Asking for help: 1 · alone: 2"
-    assert shown(taken(asks=True, last_was_inbound=False))[0] == "Nobody is alone · no sign of danger"
-    both = (entry(asks=True, danger=True), entry("plain river", asks=True))
-    assert shown(*both)[0] == "⚠️ In danger: 1 · ask: 1 · alone: 2"
-    crowd = (CrowdEntry(thread="c1", designation="faint gable", since=NOW - 1200, asks=True),)
-    assert shown(crowd=crowd)[0] == "⚠️ Asking for help: 1 · alone: 1"
-    assert shown(taken(danger=True), crowd=crowd)[0] == "⚠️ In danger: 1 · ask: 1 · alone: 1"
-    assert shown(crowd=(replace(crowd[0], danger=True),))[0] == "⚠️ In danger: 1 · alone: 1"
-
-
-def test_who_waits_longest() -> None:
-    """The oldest of those with nobody, in minutes."""
-    assert shown(entry(minutes=3), entry("plain river", minutes=12)) == [
-        "Alone: 2 · no sign of danger",
-        "Longest: plain river, 12 min, alone",
-    ]
-
-
 def test_an_unanswered_text_is_a_wait() -> None:
     """Whoever has an advocate and no answer may have waited longer than who is in the queue; in steps of five minutes."""
     assert shown(entry(minutes=3), taken(minutes=17))[1] == "Longest: brass otter, 15 min, with ana"
     assert shown(entry(minutes=18), taken(minutes=17))[1] == "Longest: amber heron, 18 min, alone"
     assert shown(taken(minutes=1)) == ["Nobody is alone · no sign of danger", "Longest: brass otter, under 5 min, with ana"]
     assert len(shown(replace(taken(minutes=9), last_activity=0.0))) == 1, "nothing is known of when they texted"
-
-
-def test_a_flood_is_counted() -> None:
-    """Who waits without a card is alone as well, and may be in danger, and may have waited longest."""
-    crowd = (
-        CrowdEntry(thread="c1", designation="faint gable", since=NOW - 1200, danger=True),
-        CrowdEntry(thread="c2", designation="quiet maple", since=NOW - 60),
-    )
-    assert shown(entry(), crowd=crowd) == ["⚠️ In danger: 1 · alone: 3", "Longest: faint gable, 20 min, alone"]
 
 
 def test_it_fits_on_a_phone_in_both_languages() -> None:
@@ -102,20 +71,3 @@ def test_it_fits_on_a_phone_in_both_languages() -> None:
         for language in ("en", "es"):
             assert len(in_language(first, language)) <= WIDTH
             assert "waiting" not in in_language(first, language)
-
-
-def test_the_boards_that_people_see_begin_so() -> None:
-    """Through a conversation: alone, taken, answered; each version of the board begins with how it is."""
-    world = Simulation(PACK, threads=1)
-    world.text(T1, "hi")
-    world.settle()
-    world.pass_time(3)
-    world.settle()
-    assert world.shown[DESK, "board"].startswith("Alone: 1 · no sign of danger\nLongest: ")
-    world.say(DESK, ANA, "!claim")
-    world.settle()
-    world.pass_time(3)
-    world.settle()
-    assert world.shown[DESK, "board"].startswith("Nobody is alone · no sign of danger\nLongest: ")
-    assert ", with ana\n" in world.shown[DESK, "board"]
-    assert staffed_desk().board.startswith("Nobody is alone · no sign of danger\nQueue: 0\n")

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
-import pytest
-
-from bot.display.queue_cards import flood_card, flood_ref
-from bot.model.actions import DESK, EditMessage, PinMessage, SendMessage
+from bot.model.actions import DESK, EditMessage, SendMessage
 from bot.model.desk import Desk
 from bot.model.events import MessageRedacted, ReactionAdded, Relation, TimerDue
-from bot.model.flood import CrowdEntry, Flood
-from bot.model.thread_desk_events import Assigned, OfferChanged, OtherHandsChanged, ThreadParked, ThreadQueued
-from bot.model.transactional_actions import ExpireMessage
+from bot.model.thread_desk_events import Assigned, OtherHandsChanged, ThreadQueued
 from tests.bot.examples import at, at_desk, of, staffed_desk, then, told, words
-from tests.bot.strategies import ANA, BEN, NOW, SUE
+from tests.bot.strategies import ANA, NOW, SUE
 
 
 def waits(desk: Desk, *, thread: str = "t1", name: str = "amber heron", again: bool = False) -> Any:
@@ -37,36 +31,6 @@ def cards(step: Any) -> list[SendMessage]:
 def edits(step: Any) -> list[tuple[str, str]]:
     """Return which cards a step edits, and what they say then."""
     return [(edit.ref, edit.body) for edit in of(EditMessage, step) if edit.ref.startswith("card:")]
-
-
-def test_an_edit_that_comes_late_reaches_the_card_it_was_meant_for() -> None:
-    """A thread that waits again has a new card under a new name: what is said of the old one cannot land on it."""
-    desk = waits(staffed_desk()).aggregate
-    for again in range(1, 4):
-        old = f"card:t1:{again - 1}" if again > 1 else "card:t1"
-        claimed = then(desk, tap(old))
-        assert edits(claimed) == [(old, "amber heron · with ana")]
-        step = waits(claimed.aggregate, again=True)
-        (card,) = cards(step)
-        assert card.ref == f"card:t1:{again}"
-        assert "waiting again" in card.body
-        assert edits(step) == [(old, "amber heron · back in the queue, see below")]
-        desk = step.aggregate
-    parking = then(desk, ThreadParked(thread="t1"))
-    named = [action.ref for action in of(ExpireMessage, parking)]
-    assert [ref for ref in named if ref.startswith("card:")] == ["card:t1", "card:t1:1", "card:t1:2", "card:t1:3"]
-    calls = {f"wait:t1:{name}" for name in ("new0", "new1", "new2", "new3", "danger", "0", "1", "2")}
-    assert calls <= set(named), "whatever bears the id of the thread in its name goes with it"
-
-
-def test_an_offer_to_all_is_a_card_of_its_own() -> None:
-    """So is the card of an offer: an edit of the claim that came late does not take it away."""
-    desk = then(waits(staffed_desk()).aggregate, tap("card:t1")).aggregate
-    step = then(desk, OfferChanged(thread="t1", open=True))
-    (card,) = cards(step)
-    assert (card.ref, "offers it to everybody" in card.body) == ("card:t1:1", True)
-    assert edits(then(step.aggregate, OfferChanged(thread="t1", open=False))) == [("card:t1:1", "amber heron · with ana")]
-    assert told(then(step.aggregate, tap("card:t1:1", BEN)).actions, "t1"), "whoever taps it takes it"
 
 
 def test_one_tap_is_enough() -> None:
@@ -111,36 +75,3 @@ def test_a_redacted_card_comes_again() -> None:
     assert cards(then(with_ana, MessageRedacted(place=DESK, sender=SUE, target="$card", ref="card:t1"))) == []
     edit = then(with_ana, MessageRedacted(place=DESK, sender=SUE, target="$edit", ref="edit:card:t1"))
     assert edits(edit) == [("card:t1", "amber heron · with ana")]
-
-
-def test_the_redacted_card_of_a_flood_comes_again() -> None:
-    """It is the only card of many who wait; when the flood is over, nobody needs it."""
-    crowd = {"t1": CrowdEntry(thread="t1", designation="amber heron", since=NOW)}
-    flood = Flood(crowd=crowd, active=True, begun_at=NOW, came=1, card="as it was")
-    desk = replace(staffed_desk(), flood=flood)
-    ref = flood_ref(flood)
-    step = then(desk, MessageRedacted(place=DESK, sender=SUE, target="$f", ref=ref))
-    (card,) = [post for post in of(SendMessage, step) if post.ref == ref]
-    assert (str(card.body), card.reactions) == (str(flood_card(flood)), ("✋",))
-    step = then(desk, MessageRedacted(place=DESK, sender=SUE, target="$e", ref=f"edit:{ref}"))
-    assert [edit.ref for edit in of(EditMessage, step) if edit.ref == ref] == [ref]
-    over = then(staffed_desk(), MessageRedacted(place=DESK, sender=SUE, target="$f", ref=ref))
-    assert [post for post in of(SendMessage, over) if post.ref == ref] == []
-
-
-@pytest.mark.parametrize("ref", ["", "answer:$m1", "card:t9", "wait:t1:0"])
-def test_a_redaction_of_anything_else_changes_nothing(ref: str) -> None:
-    """Reminders, answers, cards of threads that are over, other people's words: they may go."""
-    desk = waits(staffed_desk()).aggregate
-    step = then(desk, MessageRedacted(place=DESK, sender=SUE, target="$x", ref=ref), at(0))
-    assert (step.aggregate.threads, cards(step), edits(step)) == (desk.threads, [], [])
-
-
-def test_a_redacted_board_comes_again() -> None:
-    """So does the board, pinned, and the newest edit of it in place."""
-    desk = staffed_desk()
-    step = then(desk, MessageRedacted(place=DESK, sender=SUE, target="$b", ref="board"))
-    assert [(post.ref, post.body) for post in of(SendMessage, step)] == [("board", desk.board)]
-    assert of(PinMessage, step) == [PinMessage(place=DESK, ref="board")]
-    step = then(desk, MessageRedacted(place=DESK, sender=SUE, target="$b", ref="edit:board"))
-    assert [(edit.ref, edit.body) for edit in of(EditMessage, step)] == [("board", desk.board)]

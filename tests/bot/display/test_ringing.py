@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given
 
 from bot.decide import decide
-from bot.model.actions import DESK, OFFICE, EditMessage, SendMessage, Speaker
-from bot.model.codeword_state import CodewordMatch
+from bot.model.actions import OFFICE, EditMessage, SendMessage, Speaker
 from bot.model.desk import Desk, DeskMember, Facts, Role, Thread
 from bot.model.events import Event
 from bot.model.feature import Step
@@ -32,7 +31,6 @@ from bot.model.line_incidents import (
 from bot.model.thread_desk_events import AlarmKind, AlarmRaised, OfferChanged, ThreadMarked, ThreadQueued
 from bot.staffing.assignment import MAX_CHARACTERS
 from bridge.matrix.api.message_content import edit_content, message_content
-from tests.bot.codeword_example import agreed
 from tests.bot.examples import FACTS, arrived, at_desk, held, of, said, staffed_desk, then, waiting
 from tests.bot.hypothesis_settings import USUAL
 from tests.bot.push_rules import Push, push
@@ -160,12 +158,6 @@ def test_a_text_of_the_phone_rings_its_advocate() -> None:
         assert [each.mentions for each in texter_posts(then(aggregate, arrived("hello?"), known))] == [()]
 
 
-def test_duress_rings_the_advocate_in_the_room() -> None:
-    """The duress word calls the advocate by name."""
-    facts_then = replace(KNOWN, codeword_match=CodewordMatch.DURESS)
-    assert rung(then(agreed(), arrived("masked"), facts_then)) == {ANA}
-
-
 @pytest.mark.parametrize("alarm", [AlarmKind.DURESS, AlarmKind.UNVERIFIED, AlarmKind.OTHER_HANDS, AlarmKind.ESCALATED])
 def test_without_a_supervisor_everybody_on_duty_is_rung(alarm: AlarmKind) -> None:
     """An alarm for supervisors is no silent one while none is on duty."""
@@ -173,15 +165,6 @@ def test_without_a_supervisor_everybody_on_duty_is_rung(alarm: AlarmKind) -> Non
     known = replace(FACTS, roster=roster)
     step = then(replace(desk(), roster=roster), AlarmRaised(designation="amber heron", alarm=alarm), known)
     assert rung(step) == {ANA, BEN}
-
-
-def test_several_who_come_at_once_are_one_call() -> None:
-    """While a person waits whom people were called to a moment ago, the next one rings nobody; one in danger does."""
-    second = replace(QUEUED, thread="t2", designation="quiet maple")
-    assert rung(then(queued(), second, KNOWN)) == set()
-    assert rung(then(queued(), replace(second, danger=True), KNOWN)) == ALL
-    assert rung(then(claimed(), second, KNOWN)) == ALL, "nobody waits any more to whom that call was"
-    assert rung(then(queued(), second, replace(KNOWN, now=NOW + 60))) == ALL
 
 
 @USUAL
@@ -195,10 +178,3 @@ def test_whoever_is_off_duty_is_never_called(aggregate: Desk | Thread, event: Ev
         if not post.place.startswith(OFFICE):
             assert set(post.mentions) <= on_duty
             assert post.speaker is Speaker.TEXTER or post.notice is not bool(post.mentions)
-
-
-def test_an_edit_rings_nobody() -> None:
-    """An edit is a notice, as what it changes is: a client does not show the board in another form once it was edited."""
-    content = edit_content(EditMessage(place=DESK, ref="board", body="Queue: 0"), "$target")
-    assert [content["msgtype"], content["m.new_content"]["msgtype"]] == ["m.notice", "m.notice"]
-    assert push(content, ANA) is Push.NOTHING

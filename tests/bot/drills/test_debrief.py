@@ -48,9 +48,3 @@ def check(fact: DrillFact, **changed: object) -> Check:
 def test_a_point_is_judged_by_times(looked: Check, well: bool | None) -> None:
     """A fact counts between its marks, and so long after the first; without its mark a point is none."""
     assert is_well(RUN, looked, now=200.0) is well
-
-
-def test_any_of_several_facts_counts() -> None:
-    """A point may be met in more than one way."""
-    both = Check(facts=frozenset({DrillFact.UNSAFE, DrillFact.LIMITS}))
-    assert is_well(RUN, both, now=200.0) is True

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from bot.model.actions import DESK, OFFICE, SendMessage, TextFromHandset
-from tests.bot.drills.drill_line import DRILLS, DrillLine, play
+from tests.bot.drills.drill_line import DRILLS, play
 from tests.bot.drills.test_running import nobody
-from tests.bot.examples import FACTS, at_desk, of, said, staffed_desk, then, words
+from tests.bot.examples import FACTS, at_desk, of, staffed_desk, then, words
 from tests.bot.strategies import ANA, BEN
 
 ON_REHEARSAL = replace(FACTS, drills=DRILLS)
@@ -22,32 +22,12 @@ def test_a_line_in_service_refuses_every_form() -> None:
         assert step.aggregate.drills == ()
 
 
-def test_it_lists_what_there_is() -> None:
-    """Alone it names every drill with a sentence about it."""
-    listing = words(then(staffed_desk(), at_desk("!drill"), ON_REHEARSAL))
-    assert all(f"!drill {name} — {script.about['en']}" in listing for name, script in DRILLS.items())
-
-
 def test_a_drill_begins_with_a_text_of_its_language() -> None:
     """The first words of the texter leave from the handset, in Spanish when that stands behind the name."""
     step = then(staffed_desk(), at_desk("!drill first-contact es"), ON_REHEARSAL)
     (text,) = of(TextFromHandset, step)
     assert text.body == "hola, hay alguien ahí?"
     assert "$m1" not in text.tag
-
-
-def test_in_an_office_it_does_the_same() -> None:
-    """Who is shy of the desk says it in their office."""
-    step = then(staffed_desk(), said("!drill silence", place=OFFICE + ANA), ON_REHEARSAL)
-    assert of(TextFromHandset, step)
-
-
-def test_what_there_is_not_is_told() -> None:
-    """An unknown drill or language begins nothing, and the answer names those there are."""
-    for typed in ("!drill marzipan", "!drill silence fr", "!drill silence en now"):
-        step = then(staffed_desk(), at_desk(typed), ON_REHEARSAL)
-        assert of(TextFromHandset, step) == []
-        assert "first-contact" in words(step)
 
 
 def test_one_person_plays_one_at_a_time() -> None:
@@ -77,13 +57,3 @@ def test_the_count_is_told_and_deleted() -> None:
     member = line.desk.member(ANA)
     assert member is not None
     assert member.drills == 0
-
-
-def test_a_drill_whose_script_is_gone_is_over() -> None:
-    """After a restart with other scripts a drill that ran ends, and says so."""
-    line = DrillLine(react=nobody)
-    line.say(DESK, "!drill silence")
-    (run,) = line.desk.drills
-    line.desk = replace(line.desk, drills=(replace(run, name="gone"),))
-    line.run()
-    assert "“gone” is over" in line.debrief()

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-import pytest
-
-from bot.drills.thread_report import BY_KIND
 from bot.model.desk import Thread
 from bot.model.events import Outcome, TextOutcome
 from bot.model.thread_desk_events import DrillEnded, DrillReported
 from bot.model.transactional_actions import SendEvent
 from policies.drills.script import DrillFact
 from tests.bot.examples import arrived, due, held, of, said, then
-from tests.bot.strategies import NOW, PACK
+from tests.bot.strategies import NOW
 
 TAG = "0badcafe0bad"
 
@@ -55,37 +50,9 @@ def test_words_that_reached_the_phone_are_told() -> None:
     assert refused.facts == ()
 
 
-@pytest.mark.parametrize("name", ["cover_1", "cover_2", "cover_3"])
-def test_a_cover_line_is_no_answer(name: str) -> None:
-    """What may leave under duress is told as what it is, in each language of the line."""
-    for language in PACK.languages:
-        texter = held(drill=TAG)
-        texter = replace(texter, consent=replace(texter.consent, language=language))
-        step = due(then(texter, said(f"!cover {name[-1]}")).aggregate, 30)
-        ((ref, body),) = [pair for report in told(step) for pair in report.sent]
-        assert body == PACK.say(name, language)
-        (report,) = told(then(step.aggregate, TextOutcome(ref=ref, outcome=Outcome.ACCEPTED)))
-        assert report.facts == (DrillFact.COVER,)
-
-
-def test_what_stops_a_phone_is_told() -> None:
-    """`!unsafe` is a fact at once."""
-    (report,) = told(then(held(drill=TAG), said("!unsafe")))
-    assert DrillFact.UNSAFE in report.facts
-
-
 def test_a_thread_closes_after_its_drill() -> None:
     """The end of a drill closes its own thread, with the undo time of every `!close`, and no other."""
     end = DrillEnded(tag=TAG)
     assert then(held(drill=TAG), end).aggregate.lifecycle.closes_at > 0
     assert then(held(), end).aggregate.lifecycle.closes_at == 0
     assert then(held(drill=f"{TAG}.2"), end).aggregate.lifecycle.closes_at == 0
-
-
-def test_every_fact_of_the_audit_is_one_that_a_script_may_ask() -> None:
-    """The table names facts of scripts only; what it does not name is found by the thread itself."""
-    elsewhere = {
-        *(DrillFact.ANSWERED, DrillFact.HELD, DrillFact.OTHER_HANDS, DrillFact.CODEWORD, DrillFact.CHALLENGED),
-        *(DrillFact.VERIFIED, DrillFact.COVER, DrillFact.LANGUAGE, DrillFact.REPLIED),
-    }
-    assert set(BY_KIND.values()) | elsewhere == set(DrillFact)

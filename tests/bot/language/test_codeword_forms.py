@@ -2,58 +2,15 @@
 
 from __future__ import annotations
 
-import unicodedata
-
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.language.codeword_forms import MASK, find_flaw, mask, normalise, runs, tokens
-from bot.language.common_words import COMMON
 from bot.model.codeword_state import LONGEST, Flaw
 from policies.pack import TextName
 from tests.bot.hypothesis_settings import USUAL
 from tests.bot.strategies import PACK
 from tests.every_row import every_row
-
-
-@every_row(
-    ("one", "other"),
-    [
-        ("marzipan", "MARZIPAN"),
-        ("marzipan", "  Mar-zi pan!! "),
-        ("marzipan", "m.a.r.z.i.p.a.n"),
-        ("marzipan", "mar\u200bzi\u00adpan"),
-        ("marzipan", "mar\u034fzi\u180bpa\u3164n"),
-        ("hawaii sunset", "hawai\u02bbi sunset"),
-        ("o'malley", "o\u02bcmalley"),
-        ("marzipan", "\uff4darzipan"),
-        ("pájaro azul", "PAJARO, AZUL"),
-        ("pájaro", "pa\u0301jaro"),
-        ("niño", "nino"),
-        ("Straße", "STRASSE"),
-        ("żółw", "zolw"),
-        ("smørrebrød", "smorrebrod"),
-        ("Isparta", "\u0131sparta"),
-        ("ΣΊΣΥΦΟΣ", "σίσυφος"),
-        ("ёжик", "ЕЖИК"),
-        ("قَمَر", "قمر"),
-        ("قـــمر", "قمر"),
-        ("שָׁלוֹם", "שלום"),
-        ("نیم\u200cروز", "نیمروز"),
-        ("ガギグ", "ｶﾞｷﾞｸﾞ"),
-        ("한국어", unicodedata.normalize("NFD", "한국어")),
-        ("कमल ", "कमल"),
-        ("tulipán 7", "TULIPAN \u0667"),
-        ("o'hara", "O\u2019Hara"),
-        ("sun🌷hat", "sun hat"),
-    ],
-)
-def test_two_spellings_of_a_word_are_one(one: str, other: str) -> None:
-    """Case, accents, spaces, punctuation and invisible marks make no difference, in any script."""
-    assert normalise(one) == normalise(other) != ""
-    (run,) = [run for run in runs(other, (len(normalise(one)),)) if run.form == normalise(one)]
-    assert run.start < run.end
 
 
 @every_row(
@@ -75,20 +32,6 @@ def test_a_word_is_found_where_nothing_parts_words(word: str, text: str, shown: 
     assert mask(text, matches) == shown
     assert all(run.fits for run in matches) or word == "umbrella7"
     assert find_flaw(PACK, word) is None or word.startswith("umbrella")
-
-
-def test_runs_of_as_many_words_come_first() -> None:
-    """Of a long text those runs are tried first that have as many words as the word, wherever they stand."""
-    text = f"{'ba na ' * 200} mango {'ba na ' * 200}"
-    first, *_ = runs(text, (4, 5), (1, 1))
-    assert first.form == "mango"
-    assert [run.form for run in runs(text, (4, 5))].index("mango") > 100
-
-
-@pytest.mark.parametrize(("one", "other"), [("marzipan", "marzipane"), ("कमल", "कमाल"), ("กา", "กิ"), ("苹果", "果苹")])
-def test_two_words_are_two(one: str, other: str) -> None:
-    """A letter more, another vowel sign, another order: not the same word."""
-    assert normalise(one) != normalise(other)
 
 
 @every_row(
@@ -129,15 +72,6 @@ def test_a_word_on_its_own_is_always_found(before: str, after: str, spelled: lis
     assert "marzipan" not in normalise(rest)
 
 
-def test_likely_runs_come_first() -> None:
-    """The whole text first, then what is no everyday talk: of an endless text the likely ones are still looked at."""
-    assert runs("marzipan", (8,))[0].form == "marzipan"
-    forms = [run.form for run in runs("tell them to tulip then", (5, 4))]
-    assert forms.index("tulip") < forms.index("tell")
-    endless = "please come here soon " * 400 + "tulip"
-    assert "tulip" in [run.form for run in runs(endless, (5,))][:16]
-
-
 BAD = [
     ("", Flaw.NO_LETTERS),
     ("🌷🌷🌷", Flaw.NO_LETTERS),
@@ -162,18 +96,6 @@ BAD = [
     ("marzipan " * 7, Flaw.LONG),
     ("m" + "arzipan" * 6, Flaw.LONG),
 ]
-
-
-@every_row(("word", "why"), BAD)
-def test_a_bad_codeword_is_refused_with_its_reason(word: str, why: Flaw) -> None:
-    """One letter, a picture, digits, a keyword, an everyday word, one of the agency's own: each has its own reason."""
-    assert find_flaw(PACK, word) is why
-
-
-@every_row("word", ["marzipan", "blue marzipan", "quiet tulip", "пряник", "苹果", "शहतूत", "قرنفل", "tulip 47", "ñandú"])
-def test_a_good_codeword_is_taken(word: str) -> None:
-    """An unusual word, in any script, or an everyday one beside it."""
-    assert find_flaw(PACK, word) is None
 
 
 @every_row(
@@ -203,12 +125,6 @@ def test_no_keyword_and_no_text_of_the_pack_is_a_codeword() -> None:
         assert find_flaw(PACK, word) in (Flaw.KEYWORD, Flaw.SHORT)
     for word in PACK.say(TextName.COVER_2).split():
         assert find_flaw(PACK, word) is not None
-
-
-def test_common_words_are_in_the_form_that_is_compared() -> None:
-    """A word with an accent or a capital in the list would never be met."""
-    assert [word for word in COMMON if normalise(word) != word] == []
-    assert len(COMMON) > 1000
 
 
 @USUAL

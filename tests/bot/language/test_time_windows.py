@@ -119,13 +119,6 @@ def test_a_day_over_midnight_is_that_on_which_it_begins(day: int, hour: int, saf
     assert time_windows.is_safe(read("fri 22-2"), datetime(2027, 1, day, hour, tzinfo=NEW_YORK)) == safe
 
 
-def test_sunday_night_runs_into_monday() -> None:
-    """The week has no end for a span."""
-    flags = read("sun 23-1")
-    assert time_windows.is_safe(flags, datetime(2027, 1, 18, 0, 30, tzinfo=NEW_YORK))
-    assert not time_windows.is_safe(flags, datetime(2027, 1, 17, 0, 30, tzinfo=NEW_YORK))
-
-
 def test_daylight_saving_moves_no_agreed_hour() -> None:
     """The clock on the wall counts: in the night that has 1:30 twice both are safe, and 2:30 need not be there.
 

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
 from hypothesis import given
 
-from bot.model.actions import DESK, OFFICE, ConfirmIdentity, ShowAudit
+from bot.model.actions import DESK, OFFICE, ShowAudit
 from bot.model.audit_kinds import AuditKind
 from bot.model.desk import Facts, Thread
-from bot.model.events import Event, IdentityChanged, TimerDue
+from bot.model.events import Event
 from bot.model.feature import Step
 from bot.model.thread_desk_events import Assigned, AssignmentKind
-from bot.model.transactional_actions import EraseTexter, ParkThread, RecordAudit, SendEvent
-from tests.bot.examples import at, at_desk, held, of, said, staffed_desk, then, waiting, words
+from bot.model.transactional_actions import EraseTexter, ParkThread, RecordAudit
+from tests.bot.examples import at_desk, held, of, said, staffed_desk, then, waiting, words
 from tests.bot.hypothesis_settings import USUAL
 from tests.bot.strategies import ANA, BEN, STAFF, SUE, WORDS, any_event, facts, threads
 
@@ -31,11 +30,6 @@ def test_who_becomes_the_assignee_is_noted() -> None:
     assert noted(then(held(), said("!release"))) == [AuditKind.RELEASE]
 
 
-def test_alarms_are_noted_by_their_own_name() -> None:
-    """What is loud at the desk is in the audit."""
-    assert AuditKind.ESCALATED in noted(then(held(), said("!escalate she asked for one")))
-
-
 def test_parking_and_ending_are_noted() -> None:
     """`!close now` notes both; a closing that can still be taken back notes neither."""
     step = then(held(), said("!close now", sender=SUE))
@@ -43,14 +37,6 @@ def test_parking_and_ending_are_noted() -> None:
     assert of(EraseTexter, step)
     assert noted(step) == [AuditKind.CLOSE, AuditKind.END]
     assert noted(then(held(), said("!close"))) == []
-
-
-def test_trust_is_noted() -> None:
-    """Confirming a person's identity is."""
-    desk = then(staffed_desk(), IdentityChanged(user=BEN, master_key="k")).aggregate
-    step = then(desk, at_desk(f"!trust {BEN}", sender=SUE))
-    assert of(ConfirmIdentity, step)
-    assert noted(step) == [AuditKind.TRUST]
 
 
 def test_supervisors_see_the_audit_at_the_desk() -> None:
@@ -74,12 +60,3 @@ def test_no_note_without_a_cause_and_no_content(thread: Thread, event: Event, kn
     assert (AuditKind.END in kinds) == bool(of(EraseTexter, step))
     for audit in of(RecordAudit, step):
         assert not [words for words in (*WORDS, *STAFF) if words in repr(audit)]
-
-
-@pytest.mark.parametrize("owner", ["thread", "desk"])
-def test_what_changes_nothing_is_not_noted(owner: str) -> None:
-    """A timer that nobody knows leaves no trace."""
-    aggregate: Any = held() if owner == "thread" else staffed_desk()
-    step = then(aggregate, TimerDue(key="nobody's"), at(0))
-    assert noted(step) == []
-    assert not of(SendEvent, step)

@@ -9,22 +9,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot import guard
 from bot.decide import decide
 from bot.lifecycle.retention import DESTRUCTIVE
-from bot.model.actions import DESK, THREAD, DeliveryReceipt, EraseMessage, RedactMessage, SendSms
+from bot.model.actions import DESK, THREAD, EraseMessage, RedactMessage, SendSms
 from bot.model.audit_kinds import AuditKind
 from bot.model.desk import Facts, QueueEntry, Thread
-from bot.model.events import Event, Outcome, Relation, TextArrived, TextOutcome, TimerDue
+from bot.model.events import Event, Relation, TextArrived, TimerDue
 from bot.model.feature import Step
-from bot.model.thread import Consent, ReplyAfterStop
 from bot.model.thread_desk_events import LegalHoldChanged
-from bot.model.transactional_actions import EraseTexter, ParkThread, SetLegalHold, SetTimer
-from tests.bot.examples import at, at_desk, held, marks, of, said, staffed_desk, texts, then, told, words
+from bot.model.transactional_actions import EraseTexter, ParkThread, SetLegalHold
+from tests.bot.examples import at, at_desk, held, of, said, staffed_desk, then, told, words
 from tests.bot.hypothesis_settings import COMMON
 from tests.bot.lifecycle.test_audit_trail import noted
 from tests.bot.simulation import Simulation
-from tests.bot.strategies import ANA, NOW, PACK, SUE, UNDO, WARNED, any_event, facts, threads
+from tests.bot.strategies import ANA, NOW, PACK, SUE, any_event, facts, threads
 
 FROZEN = at(0, on_legal_hold=True)
 
@@ -49,15 +47,6 @@ def test_a_supervisor_holds_and_everybody_sees_it() -> None:
     assert "amber heron · ON HOLD · with ana" in words(then(desk_step.aggregate, at_desk("!board")))
 
 
-def test_lifting_lets_everything_go_on() -> None:
-    """`!unhold` lifts it in the same places."""
-    step = then(on_hold(), said("!unhold", sender=SUE), FROZEN)
-    assert of(SetLegalHold, step) == [SetLegalHold(on=False)]
-    assert noted(step) == [AuditKind.UNHOLD]
-    assert told(step.actions, DESK) == [LegalHoldChanged(thread="t1", designation="amber heron", on_hold=False)]
-    assert step.aggregate.on_legal_hold is False
-
-
 @pytest.mark.parametrize("body", ["!hold", "!unhold"])
 def test_an_advocate_can_neither_hold_nor_lift(body: str) -> None:
     """A hold is a supervisor's."""
@@ -65,15 +54,6 @@ def test_an_advocate_can_neither_hold_nor_lift(body: str) -> None:
         step = then(thread, said(body), known)
         assert not of(SetLegalHold, step)
         assert "supervisors" in words(step)
-
-
-@pytest.mark.parametrize(("thread", "body", "known"), [(held(), "!unhold", at(0)), (on_hold(), "!hold", FROZEN)])
-def test_saying_it_twice_changes_nothing(thread: Thread, body: str, known: Facts) -> None:
-    """What is on hold stays so, and nothing is noted twice."""
-    step = then(thread, said(body, sender=SUE), known)
-    assert not of(SetLegalHold, step)
-    assert noted(step) == []
-    assert step.aggregate == thread
 
 
 @settings(COMMON, max_examples=300)
@@ -86,17 +66,6 @@ def test_nothing_of_a_held_thread_is_taken_away(thread: Thread, event: Event, kn
     assert not of(EraseTexter, step)
     if not lifted and step.aggregate.on_legal_hold:
         assert not [a for a in step.actions if isinstance(a, RedactMessage | EraseMessage) and a.place == THREAD]
-
-
-def test_answers_in_the_room_stay_too() -> None:
-    """An answer that would disappear is looked at again an hour later, and goes once the hold is lifted."""
-    fade = TimerDue(key="fade:thread|answer:$m1")
-    assert of(RedactMessage, then(held(), fade))
-    step = then(on_hold(), fade, FROZEN)
-    assert of(SetTimer, step) == [SetTimer(key=fade.key, due=NOW + 3600)]
-    assert not of(RedactMessage, step)
-    office = TimerDue(key="fade:office:@ana:line.example|answer:$m1")
-    assert of(RedactMessage, then(on_hold(), office, FROZEN)), "an office is not the thread's room"
 
 
 @pytest.mark.parametrize("body", ["!close now", "!redact"])
@@ -119,49 +88,6 @@ def redacted(thread: Thread, sender: str, seconds: float) -> Step[Thread]:
     assert not [a for a in step.actions if isinstance(a, RedactMessage | EraseMessage) and a.place == THREAD]
     assert "on hold" in words(step)
     return step
-
-
-@pytest.mark.parametrize("sender", [ANA, SUE])
-@pytest.mark.parametrize("body", ["words", WARNED[0]])
-def test_redact_stops_words_that_stay_in_the_room(body: str, sender: str) -> None:
-    """Words in their undo window, and held ones, do not leave any more; their message has the mark of a redaction."""
-    thread = then(on_hold(), said(body), FROZEN).aggregate
-    assert thread.sending.pending or thread.sending.held
-    step = redacted(thread, sender, 2)
-    assert marks(step)["$m1"] is DeliveryReceipt.RETRACTED
-    assert (step.aggregate.sending.pending, step.aggregate.sending.held) == ((), ())
-    assert "It is stopped" in words(step)
-    assert texts(then(step.aggregate, TimerDue(key="send"), frozen(UNDO))) == []
-
-
-def test_redact_stops_words_at_the_carrier_that_stay_in_the_room() -> None:
-    """What waits for its turn there is refused; of what has left, or may have, it is said, and no mark takes that back."""
-    thread = then(on_hold(), said("words"), FROZEN).aggregate
-    going = then(thread, TimerDue(key="send"), frozen(UNDO))
-    (text,) = of(SendSms, going)
-    step = redacted(going.aggregate, SUE, UNDO + 1)
-    assert guard.may_send(PACK, step.aggregate, text, NOW + UNDO + 1, ()) == guard.RETRACTED
-    assert "It is stopped, if it has not left yet" in words(step)
-    for outcome, says in ((Outcome.UNKNOWN, "It is stopped, if"), (Outcome.ACCEPTED, "It has left already")):
-        thread = then(going.aggregate, TextOutcome(ref=text.ref, outcome=outcome), frozen(UNDO + 1)).aggregate
-        step = redacted(thread, ANA, UNDO + 2)
-        assert "$m1" not in marks(step)
-        assert says in words(step)
-        assert step.aggregate.sending.held == ()
-
-
-@pytest.mark.parametrize(
-    "consent",
-    [
-        Consent(stopped=True, reply=ReplyAfterStop(event_id="$m1", body="words", author=SUE, said_at=NOW)),
-        Consent(stopped=True, reply_ref="say:$m1"),
-    ],
-)
-def test_redact_stops_a_reply_that_stays_in_the_room(consent: Consent) -> None:
-    """A supervisor's reply after a STOP is stopped in its undo window and at the carrier."""
-    step = redacted(replace(on_hold(), consent=consent), SUE, 2)
-    assert (step.aggregate.consent.reply, step.aggregate.consent.reply_ref) == (None, "")
-    assert "It is stopped" in words(step)
 
 
 def test_a_hold_from_outside_is_followed_at_the_next_event() -> None:
@@ -194,13 +120,6 @@ def test_a_hold_outlives_the_conversation() -> None:
         world.settle()
     assert world.threads["t1"].designation == ""
     assert "ON HOLD" not in world.shown[DESK, "board"]
-
-
-def test_a_conversation_that_is_over_stays_on_the_board() -> None:
-    """What is parked has no name any more, and is counted."""
-    step = then(replace(staffed_desk(), board_at=0.0), LegalHoldChanged(thread="t9", designation="", on_hold=True))
-    assert "A conversation that is over" in words(step)
-    assert "their conversation over: 1" in words(then(step.aggregate, at_desk("!board")))
 
 
 def test_subpoena_is_a_checklist_and_no_export() -> None:

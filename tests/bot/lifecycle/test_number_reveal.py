@@ -11,11 +11,11 @@ from bot.decide import decide
 from bot.model.actions import DESK, PageOnCall, RevealNumber, SendMessage
 from bot.model.audit_kinds import AuditKind
 from bot.model.desk import Desk, DeskMember, Facts, QueueEntry, Role, Thread
-from bot.model.events import Event, MessageSent, Relation
+from bot.model.events import Event, MessageSent
 from bot.model.feature import Step
 from bot.model.thread_desk_events import AlarmKind, AlarmRaised, RevealConfirmed, RevealRequested
 from policies.pack import BreakGlass
-from tests.bot.examples import FACTS, alarms, at, at_desk, held, of, said, staffed_desk, then, told, words
+from tests.bot.examples import FACTS, alarms, at, held, of, said, staffed_desk, then, told, words
 from tests.bot.hypothesis_settings import USUAL
 from tests.bot.lifecycle.test_audit_trail import noted
 from tests.bot.strategies import ANA, BEN, EVE, MEMBERS, NOW, PACK, SUE, any_event, facts, threads, with_settings
@@ -53,18 +53,6 @@ def test_a_second_person_says_yes_in_the_room() -> None:
     assert step.aggregate.reveal_request is None
 
 
-def test_a_second_person_says_yes_at_the_desk() -> None:
-    """It need not be in the room."""
-    desk = replace(staffed_desk(), threads=(QueueEntry(thread="t1", designation="amber heron", since=NOW, assignee=ANA),))
-    step = then(desk, at_desk("!reveal yes Amber Heron", sender=SUE))
-    [event] = told(step.actions, "t1")
-    assert event == RevealConfirmed(user=SUE, designation="amber heron")
-    assert of(RevealNumber, then(asked(), event))
-    assert not of(RevealNumber, then(asked(), replace(event, designation="quiet maple"))), "another conversation was meant"
-    for body in ("!reveal", "!reveal yes", "!reveal yes quiet maple", "!reveal because"):
-        assert not told(then(desk, at_desk(body, sender=SUE)).actions, "t1")
-
-
 @every_row(
     ("thread", "event", "known", "why"),
     [
@@ -84,29 +72,6 @@ def test_what_does_not_show_it(thread: Thread, event: MessageSent, known: Facts,
     assert why in words(step)
 
 
-def test_a_supervisor_who_asks_needs_another_one() -> None:
-    """Two people means two, also among supervisors."""
-    thread = then(held(), said("!reveal to call", sender=SUE), TWO).aggregate
-    alone = then(thread, said("!reveal yes", sender=SUE), TWO)
-    assert not of(RevealNumber, alone)
-    assert "Somebody else" in words(alone)
-    assert of(RevealNumber, then(thread, said("!reveal yes", sender=ZOE), TWO))[0].users == (SUE, ZOE)
-
-
-def test_whoever_asked_must_still_be_there() -> None:
-    """A person who is not the assignee any more, or not at the desk, is not shown the number."""
-    given_away = replace(asked(), assignment=replace(asked().assignment, assignee=BEN))
-    step = then(given_away, said("!reveal yes", sender=SUE))
-    assert not of(RevealNumber, step)
-    assert "not the advocate any more" in words(step)
-
-
-def test_no_drops_the_question() -> None:
-    """After a no, a yes shows nothing."""
-    thread = then(asked(), said("!reveal no", sender=SUE)).aggregate
-    assert not of(RevealNumber, then(thread, said("!reveal yes", sender=SUE)))
-
-
 NIGHT = replace(FACTS, roster=(MEMBERS[0], MEMBERS[1], replace(MEMBERS[2], on_duty=False)))
 """Ana and Ben are on duty, and no supervisor is."""
 
@@ -119,36 +84,6 @@ def asking(*owners: str) -> Desk:
     for owner in owners:
         desk = then(desk, RevealRequested(thread=owner, designation=named[owner], by=ANA)).aggregate
     return desk
-
-
-@pytest.mark.parametrize(
-    ("desk", "event", "owner"),
-    [
-        (asking("t1"), at_desk("!reveal yes", sender=SUE), "t1"),
-        (asking("t1", "t2"), at_desk("!reveal yes", sender=SUE), ""),
-        (asking("t1", "t2"), at_desk("!reveal yes quiet maple", sender=SUE), "t2"),
-        (
-            asking("t1", "t2"),
-            at_desk("!reveal yes", sender=SUE, ref="reveal:t2", relation=Relation.OTHER_REPLY, target="$alert"),
-            "t2",
-        ),
-        (asking(), at_desk("!reveal yes", sender=SUE), ""),
-    ],
-)
-def test_yes_at_the_desk_where_people_say_it(desk: Desk, event: MessageSent, owner: str) -> None:
-    """Without a designation when one number is asked for, as a reply to the alert, or with the designation."""
-    step = then(desk, event)
-    confirmed = [name for name in ("t1", "t2") if told(step.actions, name)]
-    assert confirmed == ([owner] if owner else [])
-    assert owner or words(step)
-
-
-def test_a_question_that_is_over_is_none_at_the_desk() -> None:
-    """After a no, or ten minutes, `!reveal yes` at the desk means no number."""
-    over = RevealRequested(thread="t1", designation="amber heron", by="", over=True)
-    assert not told(then(then(asking("t1"), over).aggregate, at_desk("!reveal yes", sender=SUE)).actions, "t1")
-    assert not told(then(asking("t1"), at_desk("!reveal yes", sender=SUE), at(601)).actions, "t1")
-    assert told(then(asked(), said("!reveal no")).actions, DESK) == [over]
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,25 +12,23 @@ from bot.decide import decide
 from bot.lifecycle import retention
 from bot.model.actions import DESK, DeliveryReceipt, EraseMessage, Invite, Origin, SendMessage, SendSms, Speaker
 from bot.model.desk import Facts, QueueEntry, Thread
-from bot.model.events import Event, MessageRead, Outcome, Relation, TextArrived, TextOutcome, TimerDue
+from bot.model.events import Event, Outcome, Relation, TextArrived, TextOutcome, TimerDue
 from bot.model.feature import Step
-from bot.model.line_incidents import ClockJumped, ErasureFailed
+from bot.model.line_incidents import ClockJumped
 from bot.model.thread import Assignment, Consent, Lifecycle, PendingText, ReplyAfterStop, Sending, SentText, ThreadState
-from bot.model.thread_desk_events import Assigned, ThreadParked, ThreadQueued
+from bot.model.thread_desk_events import ThreadParked, ThreadQueued
 from bot.model.transactional_actions import (
     CancelTimer,
     EraseTexter,
     ExpireMessage,
     MarkSeen,
     ParkThread,
-    SendEvent,
     SetTimer,
     TrustClock,
 )
 from tests.bot.examples import arrived, at, at_desk, held, of, said, staffed_desk, texts, then, told, words
 from tests.bot.hypothesis_settings import USUAL
-from tests.bot.simulation import Simulation
-from tests.bot.strategies import ANA, BEN, EVENTS, NAMED, NOW, PACK, SUE, any_event, facts, threads, with_settings
+from tests.bot.strategies import ANA, BEN, NAMED, NOW, PACK, SUE, any_event, facts, threads, with_settings
 from tests.every_row import every_row
 
 PENDING = PendingText(event_id="$p", body="go now", author=ANA, said_at=NOW, send_at=NOW + 8)
@@ -52,13 +50,6 @@ def fires(thread: Thread, key: str, seconds: float, **known: Any) -> Step[Thread
 def parked(**life: Any) -> Thread:
     """Return a thread whose conversation is over since now."""
     return Thread(id="t1", designation="", lifecycle=Lifecycle(state=ThreadState.PARKED, since=NOW, **life))
-
-
-def test_every_slice_of_a_thread_has_its_fate() -> None:
-    """Whoever adds a slice says whether it outlives the conversation: there is no third kind."""
-    names = {f.name for f in fields(Thread)}
-    assert names <= retention.SURVIVES | retention.ENDS
-    assert not retention.SURVIVES & retention.ENDS
 
 
 @USUAL
@@ -149,28 +140,6 @@ def test_close_now_names_words_that_have_not_left() -> None:
         assert of(ParkThread, then(thread, said("!close now anyway"), known)) == []
 
 
-def test_close_now_names_words_that_were_never_shown() -> None:
-    """Words of theirs that lie in a dead letter keep `!close now` back, whatever else waits; `anyway` drops them."""
-    for known in (at(0, has_dead_letters=True), at(0, has_dead_letters=True, outbound_pending=True)):
-        refused = then(held(), said("!close now", sender=SUE), known)
-        assert (of(ParkThread, refused), retention.NEVER_SHOWN in words(refused)) == ([], True)
-        dropped = then(held(), said("!close now anyway", sender=SUE), known)
-        assert (of(ParkThread, dropped), of(EraseTexter, dropped)) == (
-            [ParkThread(grace=PACK.settings.close_now_grace, drop_unsent=True)],
-            [EraseTexter()],
-        )
-
-
-def test_what_was_to_be_said_about_a_stop_does_not_outlive_the_conversation() -> None:
-    """That they said STOP is kept; the words of a reply to it, and what it was a reply to, are not."""
-    consent = Consent(stopped=True, text_after_stop="abc", reply_ref="say:$r", confirmation_ref="stop:1")
-    over = fires(replace(closing(), consent=consent), retention.CLOSE, UNDO).aggregate
-    assert over.consent == Consent(stopped=True)
-    reply = ReplyAfterStop(event_id="$r", body="words", author=SUE, said_at=NOW)
-    now = then(replace(held(), consent=replace(consent, reply=reply)), said("!close now anyway", sender=SUE)).aggregate
-    assert now.consent == Consent(stopped=True)
-
-
 def test_close_now_is_for_supervisors_and_ends_at_once() -> None:
     """A supervisor parks and ends in one decision; an advocate is told how; a text that just came prevents it."""
     step = then(held(), said("!close now", sender=SUE))
@@ -200,14 +169,6 @@ def _answered() -> Thread:
     return thread
 
 
-def test_what_the_line_answers_by_itself_is_no_answer() -> None:
-    """Claimed and greeted and answered by nobody: it is not parked by its age, until the texter said STOP."""
-    thread = then(held(), TextOutcome(ref="greeting:1", outcome=Outcome.ACCEPTED)).aggregate
-    assert of(ParkThread, fires(thread, retention.IDLE, IDLE)) == []
-    stopped = replace(thread, consent=replace(thread.consent, stopped=True))
-    assert of(ParkThread, fires(stopped, retention.IDLE, IDLE))
-
-
 def test_idle_after_an_answer_it_is_parked_silently() -> None:
     """Claimed and answered and then quiet for twelve hours: parked, and not a word to anybody; unanswered: never."""
     step = then(_said(), TextOutcome(ref="say:$x", outcome=Outcome.ACCEPTED))
@@ -218,36 +179,6 @@ def test_idle_after_an_answer_it_is_parked_silently() -> None:
     waits = then(step.aggregate, arrived("are you there?", seconds=1), at(1)).aggregate
     assert of(ParkThread, fires(waits, retention.IDLE, 30 * IDLE)) == []
     assert of(ParkThread, fires(step.aggregate, retention.IDLE, IDLE - 1)) == []
-
-
-def test_a_text_that_came_before_a_stop_was_confirmed_is_not_parked_unread() -> None:
-    """It is older than the confirmation, which is no answer to it."""
-    stopped = then(held(), arrived("STOP", id="s")).aggregate
-    confirmed = TextOutcome(ref="stop:s", outcome=Outcome.ACCEPTED)
-    assert of(ParkThread, fires(then(stopped, confirmed, at(9)).aggregate, retention.IDLE, IDLE + 9))
-    asks = then(stopped, arrived("please help he is outside", id="h", seconds=5), at(5)).aggregate
-    step = fires(then(asks, confirmed, at(9)).aggregate, retention.IDLE, IDLE + 9)
-    assert (of(ParkThread, step), [timer.key for timer in of(SetTimer, step)]) == ([], [retention.IDLE])
-
-
-def test_what_came_while_an_answer_left_is_not_parked_unread() -> None:
-    """A text in the undo window of the answer is older than the answer, and nobody has read it: then no time ends it."""
-    crossed = then(_said(), arrived("he is back", id="b", seconds=1), at(1)).aggregate
-    crossed = then(crossed, TextOutcome(ref="say:$x", outcome=Outcome.ACCEPTED), at(9)).aggregate
-    for later in (IDLE + 9, 30 * IDLE):
-        step = fires(crossed, retention.IDLE, later)
-        assert (of(ParkThread, step), [timer.key for timer in of(SetTimer, step)]) == ([], [retention.IDLE])
-    result = then(crossed, MessageRead(place="thread", user=ANA, event_id="$r"), at(60)).aggregate
-    assert of(ParkThread, fires(result, retention.IDLE, IDLE + 9))
-
-
-def test_a_close_that_crosses_a_text_closes_nothing() -> None:
-    """Whoever said `!close` had not seen what came meanwhile: the room says so, and it stays open and unread."""
-    crossed = then(held(), arrived("he is back", id="b", seconds=1), at(1)).aggregate
-    step = then(crossed, said("!close", at=NOW), at(2))
-    assert (step.aggregate.lifecycle.closes_at, step.aggregate.lifecycle.unseen) == (0, 1)
-    assert "Not closed: a text came while you said it" in words(step)
-    assert then(crossed, said("!close", at=NOW + 2), at(2)).aggregate.lifecycle.closes_at
 
 
 @pytest.mark.practice(16)
@@ -262,15 +193,6 @@ def test_who_goes_on_is_kept_for_longer() -> None:
     assert again.lifecycle.continuing
 
 
-@pytest.mark.practice(16)
-def test_when_its_time_has_come_it_ends() -> None:
-    """Not before `grace` is over, whatever a timer says; then number, key and flags go."""
-    assert of(EraseTexter, fires(parked(), retention.END, GRACE - 1)) == []
-    assert of(EraseTexter, fires(parked(), retention.END, GRACE)) == [EraseTexter()]
-    assert of(EraseTexter, fires(parked(continuing=True), retention.END, GRACE)) == []
-    assert of(EraseTexter, fires(parked(continuing=True), retention.END, LONGER)) == [EraseTexter()]
-
-
 def test_a_text_to_a_parked_thread_is_a_strangers() -> None:
     """A new designation and queue card, the flags that were kept, a greeting as for anybody, and no "welcome back"."""
     consent = Consent(language="es", greeted=(("es", NOW - 5),))
@@ -282,25 +204,6 @@ def test_a_text_to_a_parked_thread_is_a_strangers() -> None:
     assert [post.body for post in of(SendMessage, step) if post.speaker is Speaker.TEXTER] == ["hola"]
     assert "back" not in words(step)
     assert CancelTimer(key=retention.END) in step.actions
-
-
-@pytest.mark.practice(15)
-def test_after_so_long_the_number_may_be_another_persons() -> None:
-    """What a continuing phone agreed stands on the card: a month later the room is told first that it may be another's."""
-    dormant = PACK.settings.dormant_cue
-    for away, is_told in ((dormant - 60, False), (2 * dormant, True)):
-        step = then(parked(continuing=True), arrived("hi", seconds=away), at(away, new_designation="still brook"))
-        assert ("may have a new owner" in words(step)) == is_told
-        assert ("back after 60 days" in words(step)) == is_told
-        assert step.aggregate.silence.recheck_safety == is_told
-
-
-def test_an_answer_of_the_desk_to_an_earlier_conversation_is_nobodys() -> None:
-    """Who was made the assignee of a conversation that is over is not the assignee of the one after it."""
-    thread = then(parked(), arrived("me again"), at(0, new_designation="still brook")).aggregate
-    late = then(thread, Assigned(assignee=ANA, designation=NAMED[0]))
-    assert (late.aggregate, late.actions) == (thread, ())
-    assert then(thread, Assigned(assignee=ANA, designation="still brook")).aggregate.assignment.assignee == ANA
 
 
 @USUAL
@@ -360,36 +263,6 @@ def test_a_conversation_is_kept_by_the_shorter_retention(changed: str) -> None:
         assert of(EraseTexter, late)
 
 
-def test_what_is_parked_keeps_its_retention_and_the_next_conversation_has_the_packs() -> None:
-    """The end of a conversation is by what was told at its beginning; a text after it begins with what is told now."""
-    thread = decide(HALF, at(0.0), Thread(id="t1", designation="amber heron"), arrived("hello")).aggregate
-    life = replace(thread.lifecycle, state=ThreadState.OPEN, closes_at=NOW, unseen=0)
-    over = decide(PACK, at(1.0), replace(thread, lifecycle=life), TimerDue(key="close"))
-    assert [a.due for a in of(SetTimer, over) if a.key == "end"] == [NOW + 1.0 + HALF.settings.grace]
-    again = decide(PACK, at(2.0), over.aggregate, arrived("again")).aggregate
-    assert again.lifecycle.retention is not None
-    assert again.lifecycle.retention.grace == GRACE
-
-
-@USUAL
-@given(thread=threads, event=EVENTS[MessageRead], known=facts)
-def test_only_the_assignee_sees(thread: Thread, event: MessageRead, known: Facts) -> None:
-    """A read receipt dates what was seen when it is the assignee's, and nobody else's."""
-    actions = of(MarkSeen, then(thread, event, known))
-    mine = event.user == thread.assignment.assignee and thread.lifecycle.state is not ThreadState.PARKED
-    assert [action.event_id for action in actions] == ([event.event_id] if mine else [])
-
-
-def test_the_assignees_next_message_sees_as_well() -> None:
-    """Whatever the assignee says in the room, a note too, shows that it has seen what was there; not in a Matrix thread."""
-    for body in ("an answer", "// a note", "!status"):
-        assert of(MarkSeen, then(held(), said(body))) == [
-            MarkSeen(event_id="$m1", by_message=True, lifetime=PACK.settings.message_ttl)
-        ]
-    assert of(MarkSeen, then(held(), said("a note", sender=BEN))) == []
-    assert of(MarkSeen, then(held(), said("aside", relation=Relation.THREAD))) == []
-
-
 def redacted(thread: Thread, sender: str, target: str, relation: Relation, **known: Any) -> Step[Thread]:
     """Say `!redact` as a reply."""
     return then(thread, said("!redact", event_id="$r", sender=sender, target=target, relation=relation), at(1, **known))
@@ -438,61 +311,3 @@ def test_the_clock_is_trusted_by_a_supervisor_only() -> None:
     assert of(TrustClock, then(staffed_desk(), at_desk("!time ok", sender=SUE))) == [TrustClock()]
     for body, sender in (("!time ok", ANA), ("!time", SUE), ("!time is it", SUE)):
         assert of(TrustClock, then(staffed_desk(), at_desk(body, sender=sender))) == []
-
-
-def test_what_is_not_gone_is_said_loudly() -> None:
-    """An alert is a new message that mentions supervisors, and never says "erased" of what is not."""
-    step = then(staffed_desk(), ErasureFailed(what="room database_in_use", hours=3))
-    assert "for 3 h: a room (the database is in use)." in words(step)
-    assert "a room. It is" in words(then(staffed_desk(), ErasureFailed(what="room", hours=0)))
-    assert "yet: what was said before." in words(then(staffed_desk(), ErasureFailed(what="what was said before", hours=0)))
-    loud = [post for post in of(SendMessage, step) if "Not erased" in post.body]
-    assert [(post.mentions, post.notice) for post in loud] == [((SUE,), False)]
-
-
-def test_a_whole_life_in_a_small_world() -> None:
-    """Claimed, answered, closed, parked; a text begins again; desk and threads agree all along."""
-    world = Simulation(PACK)
-    world.open("t1", ANA)
-    world.say("t1", ANA, "!close")
-    world.settle()
-    world.agree()
-    world.pass_time(UNDO)
-    world.settle()
-    world.agree()
-    assert world.threads["t1"].designation == ""
-    assert [line.thread for line in world.desk.threads] == []
-    world.text("t1", "me again")
-    world.settle()
-    world.agree()
-    assert world.threads["t1"].lifecycle.state is ThreadState.WAITING
-    world.tap(DESK, BEN, "✋", "card:t1")
-    world.settle()
-    assert world.assignee("t1") == BEN
-    assert DeliveryReceipt.NOT_SENT not in world.receipts.values()
-
-
-def test_tell_is_the_last_word_of_a_thread() -> None:
-    """Nothing is told to a thread by the decision that parks it."""
-    step = fires(closing(), retention.CLOSE, UNDO)
-    assert {tell.owner for tell in of(SendEvent, step)} == {DESK}
-
-
-@pytest.mark.parametrize("meanwhile", ["closing", "waiting"])
-def test_a_quiet_conversation_is_looked_at_again(meanwhile: str) -> None:
-    """The time of silence that runs out while a closing may be taken back, or nobody is the assignee, is not the last."""
-    thread = held()
-    life = (
-        replace(thread.lifecycle, closes_at=NOW + 60)
-        if meanwhile == "closing"
-        else replace(thread.lifecycle, state=ThreadState.WAITING)
-    )
-    step = then(replace(thread, lifecycle=life), TimerDue(key=retention.IDLE))
-    assert [(timer.key, timer.due) for timer in of(SetTimer, step)] == [(retention.IDLE, NOW + PACK.settings.idle)]
-
-
-def test_the_card_is_not_taken_out() -> None:
-    """It holds no word of theirs, and everybody needs it."""
-    step = then(held(), said("!redact", sender=SUE, relation=Relation.OTHER_REPLY, target="$card", ref="card"))
-    assert of(EraseMessage, step) == []
-    assert "card" in words(step)

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
+from dataclasses import fields
 
 import pytest
 
-from bot.lifecycle.tally import KINDS, QUESTION, ask_kind
+from bot.lifecycle.tally import KINDS
 from bot.model.actions import THREAD
-from bot.model.desk import Thread
 from bot.model.events import Outcome, ReactionAdded, TextOutcome, TimerDue
-from bot.model.thread_desk_events import Assigned
 from bot.model.transactional_actions import IncrementCounter, ParkThread
 from tests.bot.examples import arrived, at, due, held, of, said, texts, then, words
-from tests.bot.strategies import ANA, BEN, EVE, NOW, PACK, SUE, UNDO
+from tests.bot.strategies import ANA, BEN, NOW, PACK, SUE, UNDO
 from tests.every_row import every_row
 
 
@@ -45,18 +43,6 @@ def test_a_drill_is_not_counted() -> None:
     assert "not counted" in words(step)
 
 
-def test_clients_send_symbols_in_two_ways() -> None:
-    """With or without the mark that makes it colourful, a tap is the same."""
-    assert len(of(IncrementCounter, then(held(), tap("⚖")))) == len(of(IncrementCounter, then(held(), tap("⚖️")))) == 1
-
-
-def test_other_taps_count_nothing() -> None:
-    """Another sign, another message and a person who is not on the roster count nothing."""
-    for event in (tap("👍"), tap("🏠", target="card"), tap("🏠", sender=EVE)):
-        step = then(held(), event)
-        assert (of(IncrementCounter, step), step.aggregate) == ([], held())
-
-
 def test_a_word_counts_like_a_tap() -> None:
     """`!tally shelter` counts; an unmet language is counted by its letters, and free words are counted as nothing."""
     assert [one.kind for one in of(IncrementCounter, then(held(), said("!tally Shelter")))] == ["shelter"]
@@ -67,28 +53,6 @@ def test_a_word_counts_like_a_tap() -> None:
         assert of(IncrementCounter, step) == []
         assert "Say !tally and one of" in words(step)
     assert of(IncrementCounter, then(held(), said("!tally shelter", sender=BEN))) == []
-
-
-def test_the_question_names_every_tap() -> None:
-    """What says that it closes asks with each kind and its tap; a conversation nobody answered is not asked about."""
-    question = ask_kind(held(), "Closing.")
-    assert (question.ref, question.body.partition("\n")[0]) == (QUESTION, "Closing.")
-    assert all(f"{key} {kind}" in question.body for kind, key in KINDS.items())
-    unasked = ask_kind(Thread(id="t1", designation="amber heron"), "Closing.")
-    assert (unasked.ref, unasked.body) == ("", "Closing.")
-
-
-@pytest.mark.parametrize(
-    ("seconds", "kind"),
-    [(0, "wait_under_2_min"), (119, "wait_under_2_min"), (120, "wait_2_to_5_min"), (1800, "wait_over_30_min")],
-)
-def test_the_first_wait_is_counted_in_steps(seconds: float, kind: str) -> None:
-    """The wait for the first assignee is counted, later changes of assignee are not."""
-    new = Thread(id="t1", designation="amber heron")
-    thread = replace(new, lifecycle=replace(new.lifecycle, since=NOW, last_inbound=NOW))
-    step = then(thread, Assigned(assignee=ANA), at(seconds))
-    assert [one.kind for one in of(IncrementCounter, step)] == [kind]
-    assert of(IncrementCounter, then(step.aggregate, Assigned(assignee=BEN), at(seconds + 9))) == []
 
 
 def test_who_had_gone_when_we_answered_is_counted() -> None:

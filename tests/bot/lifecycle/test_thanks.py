@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import pytest
-
 from bot.lifecycle.thanks import only_thanks
 from bot.model.codeword_state import CodewordMatch
-from tests.bot.codeword_example import agreed
 from tests.bot.examples import arrived, at, held, said, then
 from tests.every_row import every_row
 
@@ -21,13 +18,6 @@ THANKFUL = (
     "ty \u2764\ufe0f",
     "thanks \U0001f60a\U0001f495",
     "\U0001f64f\U0001f3fd",
-)
-REACTIONS = (
-    "Loved “Thank you for texting. Take care.”",
-    "Liked “Are you sure?”",
-    "Le encantó “Que estés bien.”",
-    "\U0001f44d\U0001f3fd to “Take care.”",
-    "Reacted \u2764\ufe0f to “Take care.”",
 )
 MORE = (
     "",
@@ -63,33 +53,12 @@ def test_thanks_alone(body: str) -> None:
     assert step.aggregate.lifecycle.closes_at == closing.lifecycle.closes_at
 
 
-@pytest.mark.parametrize("body", REACTIONS)
-def test_a_heart_under_the_closing_words(body: str) -> None:
-    """It leaves a closing as it is; of a phone with an agreed word it does not, whether or not the word is in it."""
-    closing = then(held(), said("!close")).aggregate
-    assert then(closing, arrived(body, seconds=60), at(60)).aggregate.lifecycle.closes_at == closing.lifecycle.closes_at
-    known = then(agreed(), said("!close")).aggregate
-    for match in CodewordMatch:
-        text, facts = arrived(body, seconds=60), at(60, codeword_match=match)
-        assert then(known, text, facts).aggregate.lifecycle.closes_at == 0.0
-
-
 @every_row("body", MORE)
 def test_anything_more_takes_the_closing_back(body: str) -> None:
     """One other word or sign, a question, or nothing is no thanks: a person goes on, and the room stays."""
     assert not only_thanks(body)
     closing = then(held(), said("!close")).aggregate
     assert then(closing, arrived(body, seconds=60), at(60)).aggregate.lifecycle.closes_at == 0.0
-
-
-@pytest.mark.parametrize("how", ["!close", "BYE"])
-def test_what_a_phone_sends_by_itself_takes_no_closing_back(how: str) -> None:
-    """Nobody wrote "I'm driving": what closes goes on closing, and what closes once it is read still does."""
-    thread = then(held(), arrived("and one more thing", id="t"), at(0)).aggregate if how == "BYE" else held()
-    closing = then(thread, arrived(how, id="x") if how == "BYE" else said(how), at(1)).aggregate
-    life = then(closing, arrived("I'm driving", id="d", seconds=60), at(60)).aggregate.lifecycle
-    assert (life.closes_at, life.close_when_seen) == (closing.lifecycle.closes_at, closing.lifecycle.close_when_seen)
-    assert life.closes_at or life.close_when_seen
 
 
 def test_an_agreed_word_or_a_picture_is_no_thanks() -> None:

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.decide import decide
 from bot.model.desk import Thread
 from bot.model.events import TextArrived
-from bot.model.text_order import CLOCK_TOLERANCE, TextOrder, compare, is_ahead, moment, newest, seconds_since
+from bot.model.text_order import CLOCK_TOLERANCE, TextOrder, compare, moment, newest
 from bot.model.thread import Moment
 from bot.model.transactional_actions import Suppress, SuppressionReason
 from policies.pack import Pack, ResumeMode
-from tests.bot.examples import FACTS, alarms, arrived, at, held, of, said, texts, then, words
+from tests.bot.examples import FACTS, alarms, arrived, at, held, of, said, then, words
 from tests.bot.hypothesis_settings import USUAL
 from tests.bot.strategies import NOW, with_settings
 
@@ -107,34 +106,6 @@ def test_in_doubt_nothing_leaves(data: st.DataObject, mode: ResumeMode) -> None:
         assert not thread.consent.stopped
 
 
-@USUAL
-@given(
-    bodies=st.lists(st.sampled_from(WORDS), min_size=1, max_size=5).map(lambda bodies: [*bodies, "STOP"]),
-    mode=st.sampled_from(ResumeMode),
-    data=st.data(),
-)
-def test_a_retry_that_comes_late_ends_no_stop(bodies: list[str], mode: ResumeMode, data: st.DataObject) -> None:
-    """Where no times are told and each text is brought by a retry of its own, no START ends a later STOP.
-
-    All of them were texted during an outage, and come in any order, within the time between two retries.
-    """
-    thread = Thread(id="t1", designation="amber heron")
-    came = sorted(data.draw(st.lists(st.floats(0, 44), min_size=len(bodies), max_size=len(bodies))))
-    for n, (body, now) in enumerate(zip(data.draw(st.permutations(bodies)), came, strict=True)):
-        event = TextArrived(id=f"m{n}", body=body, at=NOW + now, unordered_within=45.0)
-        thread = decide(MODES[mode], replace(FACTS, now=NOW + now), thread, event).aggregate
-    assert thread.consent.stopped
-
-
-def test_a_start_in_its_own_time_ends_a_stop() -> None:
-    """What comes longer after the STOP than a retry takes was texted after it; sooner than that a person is asked."""
-    for seconds, asks in ((44, True), (46, False)):
-        thread = then(held(), arrived("STOP", id="s", unordered_within=45.0)).aggregate
-        step = then(thread, arrived("START", id="t", seconds=seconds, unordered_within=45.0), at(seconds))
-        assert (step.aggregate.consent.stopped, step.aggregate.consent.may_resume) == (asks, asks)
-        assert alarms(step) == ["start_asks" if asks else "resumed"]
-
-
 def test_a_resume_that_crosses_another_stop_lifts_nothing() -> None:
     """Where the order of START and STOP is unsure a person decides, who has seen both of them."""
     thread = held()
@@ -169,64 +140,6 @@ def test_an_order_is_sure_or_called_unsure(new: Moment, old: Moment) -> None:
     assert moment(TextArrived(id="a", body="", at=5.0)) == Moment(at=5.0)
 
 
-def test_an_older_start_does_not_end_a_stop() -> None:
-    """A START that was texted before the STOP and comes after it is shown, loudly, and changes nothing."""
-    thread = then(held(), late("STOP", 0, came=0, id="s"), at(0)).aggregate
-    step = then(thread, late("START", -600, came=30), at(30))
-    assert step.aggregate.consent.stopped
-    assert "START" in words(step)
-    assert "before the STOP that counts" in words(step)
-    assert "came late" in words(step)
-    assert alarms(step) == ["came_late"]
-    assert of(Suppress, step) == []
-
-
-def test_an_older_stop_does_not_silence_who_came_back() -> None:
-    """A STOP that was texted before a START and comes after it is shown, loudly, and stops nothing; a person may."""
-    thread = then(held(), late("START", -30, came=-30, id="s"), at(-30)).aggregate
-    thread = then(thread, late("please help me", -20, came=-20, id="h"), at(-20)).aggregate
-    step = then(thread, late("STOP", -600, came=30), at(30))
-    assert not step.aggregate.consent.stopped
-    assert texts(step) == []
-    assert "say !stopped" in words(step)
-    assert alarms(step) == ["came_late"]
-    assert then(step.aggregate, said("!stopped", event_id="$m3"), at(40)).aggregate.consent.stopped
-
-
-def test_a_stop_that_others_overtook() -> None:
-    """A STOP that comes after what was texted since is honoured, and people are told that there is something since."""
-    thread = then(held(), late("please help me", -20, came=-20, id="h"), at(-20)).aggregate
-    step = then(thread, late("STOP", -600, came=30), at(30))
-    assert step.aggregate.consent.stopped
-    assert texts(step) == []
-    assert "they have texted since" in words(step)
-    assert alarms(step) == ["stopped", "text_after_stop"] or alarms(step) == ["stopped_live", "text_after_stop"]
-    assert step.aggregate.consent.text_after_stop
-
-
-def test_what_was_texted_before_a_stop_is_not_called_after_it() -> None:
-    """A text that the STOP overtook is shown, loudly, as from before the STOP, and no reply to it is offered."""
-    thread = then(held(), late("STOP", 0, came=0, id="s"), at(0)).aggregate
-    step = then(thread, late("please help me", -60, came=30), at(30))
-    assert "before their STOP" in words(step)
-    assert alarms(step) == ["came_late"]
-    assert not step.aggregate.consent.text_after_stop
-    assert texts(step) == []
-
-
-@pytest.mark.parametrize(("texted", "asks"), [(30.0, False), (-3600.0, True)])
-def test_a_start_after_a_stop_of_another_thread(texted: float, asks: bool) -> None:
-    """Where nobody knows any more when the STOP was said, a START ends it that has just come; one that comes late asks."""
-    thread = held()
-    thread = replace(thread, consent=replace(thread.consent, stopped=True))
-    step = then(thread, late("START", texted, came=30), at(30))
-    assert step.aggregate.consent.stopped is asks
-    assert alarms(step) == (["start_asks"] if asks else ["resumed"])
-    if asks:
-        resumed = said("!resume", event_id="$m3", at=NOW + 40)
-        assert not then(step.aggregate, resumed, at(40)).aggregate.consent.stopped
-
-
 def test_a_persons_word_stands_for_all_that_was_texted_before_it() -> None:
     """After `!stopped` an older START changes nothing and a newer one resumes; `!resume` takes back no STOP of theirs.
 
@@ -255,24 +168,3 @@ def test_an_older_silent_word_closes_nothing() -> None:
     leaves, stays = (then(thread, late("BYE", texted, came=30), at(30)).aggregate.lifecycle for texted in (-10, -600))
     assert leaves.closes_at or leaves.close_when_seen
     assert (stays.closes_at, stays.close_when_seen) == (0.0, False)
-
-
-def test_what_comes_late_says_so() -> None:
-    """The room is told of a text that was texted before one that stands above it, or long ago; of no other."""
-    thread = then(held(), late("two", -20, came=-20, id="b"), at(-20))
-    assert "came late" not in words(thread)
-    step = then(thread.aggregate, late("one", -90, came=0), at(0))
-    assert "This came late: it was texted 2 min ago, before what stands above it." in words(step)
-    assert "came late" not in words(then(step.aggregate, late("three", 5, came=6, id="c"), at(6)))
-    step = then(Thread(id="t1", designation="amber heron"), late("long ago", -5 * 3600, came=0), at(0))
-    assert "This came late: it was texted 5 h ago." in words(step)
-
-
-@pytest.mark.parametrize(
-    ("at", "age"),
-    [(NOW - 30, 30.0), (NOW, 0.0), (NOW + CLOCK_TOLERANCE, -CLOCK_TOLERANCE), (NOW + CLOCK_TOLERANCE + 1, float("inf"))],
-)
-def test_a_time_that_is_still_to_come_is_of_no_age(at: float, age: float) -> None:
-    """What was noted by a clock that was put back since never counts as fresh."""
-    assert seconds_since(at, NOW) == age
-    assert is_ahead(at, NOW) is (age == float("inf"))

@@ -12,7 +12,6 @@ from bot.model.actions import Origin, SendSms
 from bot.model.desk import Facts, Thread
 from bot.model.events import Event, MessageSent, Outcome, TextArrived, TextOutcome, TimerDue
 from bot.model.transactional_actions import CancelTimer, SetTimer
-from tests.bot.examples import FORCED
 from tests.bot.hypothesis_settings import USUAL
 from tests.bot.strategies import EVENTS, NOW, PACK, facts, threads
 from tests.packs import shipped
@@ -74,20 +73,6 @@ def _walk(data: st.DataObject, pack: Any, *also: str) -> None:
 def test_nothing_leaves_by_itself_but_as_an_answer(data: st.DataObject) -> None:
     """Whatever happens to whichever thread, timers, cues, silence and carriers make no text; a text brings one at most."""
     _walk(data, PACK)
-
-
-@USUAL
-@given(data=st.data())
-def test_nor_when_the_line_is_closed(data: st.DataObject) -> None:
-    """The same with hours that close: opening and closing make no text."""
-    _walk(data, BASE)
-
-
-@USUAL
-@given(data=st.data())
-def test_nor_where_a_carrier_forces_an_answer_to_help(data: st.DataObject) -> None:
-    """The same where HELP is answered: at once, as the one answer to it."""
-    _walk(data, FORCED, "HELP", "info", "911")
 
 
 @USUAL

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from bot import guard
-from bot.display.desk_board import board_text as board
 from bot.display.thread_card import card
-from bot.model.actions import DESK, DeliveryReceipt, Origin, SendMessage, SendSms
+from bot.model.actions import DESK, DeliveryReceipt, SendMessage
 from bot.model.desk import Thread
 from bot.model.events import TimerDue
 from bot.model.thread import Lifecycle, ThreadState
-from bot.model.thread_desk_events import Assigned, PhoneMuted, TextDropped
-from bot.model.transactional_actions import CancelTimer, SetTimer, Suppress, SuppressionReason
+from bot.model.thread_desk_events import PhoneMuted, TextDropped
+from bot.model.transactional_actions import SetTimer, Suppress, SuppressionReason
 from tests.bot.examples import (
-    FACTS,
     alarms,
     arrived,
     at,
@@ -25,7 +21,6 @@ from tests.bot.examples import (
     marks,
     of,
     said,
-    staffed_desk,
     texts,
     then,
     told,
@@ -52,15 +47,6 @@ def test_a_supervisor_blocks_for_a_while(said_so: str, seconds: int) -> None:
     assert texts(due(step.aggregate, UNDO)) == []
     assert "BLOCKED" in card(PACK, step.aggregate)
     assert guard.BLOCKED in words(then(step.aggregate, said("but", event_id="$m2")))
-
-
-@pytest.mark.parametrize("said_so", ["forever", "0 h", "91 days", "-3 h", "9999999 days"])
-@pytest.mark.practice(40)
-def test_every_block_ends(said_so: str) -> None:
-    """No block without an end, or with one that is far away; the refusal says how it is said."""
-    step = then(held(), said(f"!block {said_so}", sender=SUE))
-    assert step.aggregate == held()
-    assert "90 days at most" in words(step)
 
 
 @pytest.mark.practice(40)
@@ -98,29 +84,6 @@ def test_a_stop_of_a_blocked_phone_counts() -> None:
 
 
 @pytest.mark.practice(40)
-def test_a_late_stop_of_a_blocked_phone_ends_no_start() -> None:
-    """A STOP that was texted before the START, and comes during a block, changes nothing."""
-    thread = then(held(), arrived("STOP", id="s", sent_at=NOW), at(0)).aggregate
-    thread = then(thread, arrived("START", id="t", seconds=60, sent_at=NOW + 60), at(60)).aggregate
-    thread = then(thread, said("!block", sender=SUE, event_id="$b"), at(61)).aggregate
-    step = then(thread, arrived("STOP", id="x", seconds=30, sent_at=NOW + 30), at(70))
-    assert (step.aggregate, of(Suppress, step)) == (thread, [])
-
-
-def test_the_board_counts_what_was_dropped_by_the_day() -> None:
-    """The number grows and begins again after a day; without any the board does not mention it."""
-    desk = staffed_desk()
-    assert "blocked" not in board(PACK, FACTS, desk)
-    desk = then(then(desk, TextDropped()).aggregate, TextDropped(), at(60)).aggregate
-    assert "Dropped from blocked phones: 2" in board(PACK, at(60), desk)
-    later = then(desk, TextDropped(), at(DAY + 1)).aggregate
-    assert "Dropped from blocked phones: 1" in board(PACK, at(DAY + 1), later)
-    (timer,) = [timer for timer in of(SetTimer, then(desk, TimerDue(key="board"), at(61))) if timer.key == "board"]
-    next_day = then(desk, TimerDue(key="board"), replace(FACTS, now=timer.due)).aggregate
-    assert "Dropped" not in next_day.board, "a number of yesterday says nothing of now"
-
-
-@pytest.mark.practice(40)
 def test_a_block_ends_by_itself_or_by_a_word() -> None:
     """After its time, or `!block off`, texts are shown and answered again, and nothing is remembered."""
     thread = then(held(), said("!block 12 h", sender=SUE)).aggregate
@@ -134,24 +97,6 @@ def test_a_block_ends_by_itself_or_by_a_word() -> None:
         assert alarms(step) == ["unblocked"]
         assert "hi" in words(then(step.aggregate, arrived("hi", id="x"), at(43_201)))
     assert "not blocked" in words(then(held(), said("!block off", sender=SUE)))
-
-
-def test_the_end_of_a_block_says_what_else_stops_the_phone() -> None:
-    """A STOP, a lock or a mark as unsafe outlives the block: the room does not read only that texts may be answered."""
-    thread = then(then(held(), said("!unsafe", event_id="$u")).aggregate, said("!block 12 h", sender=SUE)).aggregate
-    step = then(thread, said("!block off", sender=SUE, event_id="$o"), at(60))
-    assert "Not yet, though: the phone may be in other hands" in words(step)
-
-
-def test_a_block_that_is_over_does_not_outlive_a_conversation() -> None:
-    """Its timer goes with a conversation; the next one, which began after its time, is answered by its assignee."""
-    blocked = then(held(), said("!block 1 h", sender=SUE)).aggregate.consent
-    over = Thread(id="t1", designation="", consent=blocked, lifecycle=Lifecycle(state=ThreadState.PARKED))
-    thread = then(over, arrived("hi", id="x", seconds=7200), at(7200, new_designation="still brook")).aggregate
-    assert (thread.designation, thread.consent.blocked_until) == ("still brook", 0)
-    thread = then(thread, Assigned(assignee=ANA), at(7210)).aggregate
-    assert marks(then(thread, said("I am here"), at(7220))) == {"$m1": DeliveryReceipt.LEAVING}
-    assert "BLOCKED" not in card(PACK, thread)
 
 
 def earlier(*, designation: str = "") -> Thread:
@@ -194,40 +139,3 @@ def test_block_from_the_room_of_an_ended_conversation_is_kept(user: str, body: s
     assert len(step.actions) == bool(blocks)
     text = then(step.aggregate, arrived("hello"), at(60, new_designation="still brook"))
     assert (told(text.actions, DESK) == [TextDropped()]) is bool(blocks)
-
-
-def test_said_of_a_conversation_whose_phone_texts_again_it_is_seen_there() -> None:
-    """The next conversation shows that nothing leaves, and the desk hears of it: its advocate can take that back."""
-    for body, alarm in (("!stopped", "stopped_by_staff"), ("!block", "blocked")):
-        step = then(earlier(designation="still brook"), PhoneMuted(user=SUE, body=body))
-        assert alarms(step) == [alarm]
-        assert [post.place for post in of(SendMessage, step)] == ["thread"]
-
-
-@pytest.mark.practice(40)
-@pytest.mark.parametrize("state", [ThreadState.OPEN, ThreadState.PARKED])
-def test_no_block_ends_while_the_clock_is_not_trusted(state: ThreadState) -> None:
-    """By a clock that was set a year ahead every block would be over: its texts are dropped, and nothing leaves."""
-    thread = then(held(), said("!block", sender=SUE, event_id="$b")).aggregate
-    thread = replace(thread, lifecycle=replace(thread.lifecycle, state=state))
-    later = at(365 * DAY, clock_distrusted=True)
-    step = then(thread, arrived("you again", id="x", seconds=365 * DAY), later)
-    assert (step.aggregate, of(SendMessage, step), texts(step)) == (thread, [], [])
-    step = then(thread, TimerDue(key="block"), later)
-    assert step.aggregate == thread
-    (again,) = of(SetTimer, step)
-    assert (again.key, again.due) == ("block", thread.consent.blocked_until), (
-        "the bridge fires it once the clock is trusted"
-    )
-    text = SendSms(ref="greeting:x", body="hi", origin=Origin.AUTO_REPLY, epoch=1, since=NOW + 365 * DAY)
-    assert guard.may_send(PACK, thread, text, NOW + 365 * DAY, ()) in (guard.BLOCKED, guard.PARKED)
-
-
-def test_a_text_may_come_before_the_timer_of_a_block_that_is_over() -> None:
-    """After a downtime: the text is shown, the room reads that the block is over, and the timer has nothing left to do."""
-    thread = then(held(), said("!block 1 h", sender=SUE, event_id="$b")).aggregate
-    step = then(thread, arrived("are you there", id="x", seconds=7200), at(7200))
-    assert "time is over" in words(step)
-    assert "are you there" in words(step)
-    assert step.aggregate.consent.blocked_until == 0
-    assert CancelTimer(key="block") in step.actions

@@ -13,13 +13,11 @@ from bot.model.actions import SendMessage, SendSms, Speaker
 from bot.model.desk import Thread
 from bot.model.feature import Step
 from bot.model.thread import ConsentFlags, Silence
-from bot.safety import inbound_cues
-from tests.bot.examples import arrived, at, held, of, then, waiting
+from tests.bot.examples import arrived, at, held, of, then
 from tests.bot.strategies import NOW, PACK
 from tests.every_row import every_row
 
 DAY = 86_400.0
-MIDNIGHT = NOW - (NOW % DAY)
 """The rehearsal line's day is UTC's."""
 
 
@@ -101,44 +99,11 @@ def test_a_disclosure_before_the_limits_goes_to_a_supervisor(body: str, is_told:
     assert "supervisor before any report" not in said_by_us(then(after_limits, arrived(body, id="b")))
 
 
-@pytest.mark.practice(20)
-@every_row(
-    ("body", "is_told"),
-    [
-        ("Fwd: you will regret this", True),
-        ("---------- Forwarded message ----------\nFrom him", True),
-        ("Mike: where are you\nMike: answer me\nMike: I know where you are", True),
-        ("[12/05, 21:03] Mike: hi\n[12/05, 21:04] Mike: answer\n[12/05, 21:05] Mike: now", True),
-        ("> you are dead\n> I mean it\n> answer", True),
-        ("RV: te voy a encontrar", True),
-        ("I want to tell you: he came back", False),
-        ("He forwarded my mail to his mother and I " + "am so tired of it all " * 30, False),
-        ("fw: you", True),
-        ("rv park, number 4", False),
-        ("My plan:\nfirst I pack", False),
-    ],
-)
-def test_forwarded_words_are_not_kept_as_proof(body: str, is_told: bool) -> None:
-    """Another person's messages, passed on, bring a kind cue, once (practice 20); a long text of one's own does not."""
-    step = then(held(), arrived(body, id="b"))
-    assert ("passed on" in said_by_us(step)) == is_told
-    assert "passed on" not in said_by_us(then(step.aggregate, arrived(body, id="c"), at(5)))
-
-
 def test_each_is_told_once_in_a_conversation() -> None:
     """The same cue does not come twice, and another one still does."""
     thread = then(held(), arrived("I'm 14", id="b")).aggregate
     assert "!playbook minor" not in said_by_us(then(thread, arrived("I'm 14, really", id="c"), at(5)))
     assert "supervisor before any report" in said_by_us(then(thread, arrived("he hits my son", id="c"), at(5)))
-
-
-@pytest.mark.parametrize("body", ["Liked “I'm 14”", "Auto-reply: I'm 14", "STOP", "START"])
-def test_machines_and_keywords_bring_no_cue(body: str) -> None:
-    """What no person wrote, and a keyword, brings no cue."""
-    thread = spoken(heard_at=NOW - 7200.0)
-    thread = replace(thread, silence=replace(thread.silence, spoke_at=NOW - 7200.0))
-    assert "!playbook" not in said_by_us(then(thread, arrived(body, id="b")))
-    assert "!safecheck" not in said_by_us(then(thread, arrived(body, id="b")))
 
 
 @pytest.mark.practice(11)
@@ -157,15 +122,6 @@ def test_whoever_comes_back_is_asked_again(minutes: float, question: str | None)
 
 
 @pytest.mark.practice(11)
-def test_each_new_day_is_a_new_question() -> None:
-    """A text after midnight, by the line's clock, is a reason to ask again even without a pause."""
-    late = replace(held(), silence=Silence(heard_at=MIDNIGHT - 60, spoke_at=MIDNIGHT - 30))
-    step = then(late, arrived("hi", id="b"), replace(at(0), now=MIDNIGHT + 60))
-    assert "a new day" in said_by_us(step)
-    assert "a new day" not in said_by_us(then(late, arrived("hi", id="b"), replace(at(0), now=MIDNIGHT - 10)))
-
-
-@pytest.mark.practice(11)
 def test_an_hour_that_was_not_called_safe() -> None:
     """A text outside the agreed times brings the cue when that begins or after a pause, not with each text of a talk."""
     hour = local(PACK, NOW).hour
@@ -178,12 +134,6 @@ def test_an_hour_that_was_not_called_safe() -> None:
         assert "outside the times" not in said_by_us(then(step.aggregate, arrived("and", id="c"), at(20)))
         later = then(step.aggregate, arrived("again", id="d"), at(1801))
         assert ("outside the times" in said_by_us(later)) == odd, spans
-
-
-def test_nobody_is_asked_before_anybody_talked() -> None:
-    """While a thread waits, the greeting asks; the cue is for people who talk already."""
-    step = then(waiting(), arrived("hello?", id="b", seconds=7200), at(7200))
-    assert "!safecheck" not in said_by_us(step)
 
 
 @pytest.mark.practice(26, 27)
@@ -204,30 +154,9 @@ def test_the_limits_nag_until_they_are_given() -> None:
     assert "limits yet" not in said_by_us(then(after_limits, arrived("ok", id="b")))
 
 
-def test_who_asks_for_another_language_may_be_told_limits() -> None:
-    """It is talk as any other, and the exchange counts."""
-    before = Silence(heard_at=NOW - 60, spoke_at=NOW - 30, exchanges=1)
-    assert "limits yet" in said_by_us(then(replace(held(), silence=before), arrived("espa\u00f1ol", id="b")))
-
-
-@every_row("body", ["gotta go", "he's here", "ADIOS", "stop texting me", "who is this", "he has a knife", "HELP"])
-def test_no_limits_are_asked_for_at_the_wrong_moment(body: str) -> None:
-    """Who breaks off, is in danger or may be another person is no one to be told limits now: the next exchange says it."""
-    before = Silence(heard_at=NOW - 60, spoke_at=NOW - 30, exchanges=1)
-    step = then(replace(held(), silence=before), arrived(body, id="b"))
-    assert "limits yet" not in said_by_us(step)
-    back = replace(step.aggregate, silence=replace(step.aggregate.silence, spoke_at=NOW + 5))
-    assert "limits yet" in said_by_us(then(back, arrived("ok", id="c", seconds=10), at(10)))
-
-
 def test_a_cue_never_repeats_the_text() -> None:
     """No cue holds a word of what came."""
     body = "Fwd: I'm 14 and he hits my son marzipan"
     step = then(held(), arrived(body, id="b", media=1))
     assert said_by_us(step).count("!playbook") >= 3
     assert "marzipan" not in said_by_us(step)
-
-
-def test_whoever_finds_a_change_may_ask() -> None:
-    """Other features ask for the same check with a reason of their own."""
-    assert "!safecheck" in inbound_cues.safe_check_cue("The word was wrong.").body

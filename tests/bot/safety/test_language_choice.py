@@ -7,16 +7,14 @@ from dataclasses import replace
 import pytest
 
 from bot.display.thread_card import card
-from bot.language.codeword_forms import MASK
 from bot.model.actions import SendMessage, Speaker
 from bot.model.desk import Thread
 from bot.model.feature import Step
 from bot.model.thread_desk_events import ThreadMarked, ThreadQueued
 from policies.hours import longest_as_sent
-from policies.keywords import classify
 from policies.pack import TextName
 from policies.segments import segments
-from tests.bot.examples import arrived, at, held, of, said, texts, then, told, waiting
+from tests.bot.examples import arrived, at, held, of, texts, then, told
 from tests.bot.strategies import PACK
 from tests.every_row import every_row
 
@@ -71,37 +69,6 @@ def test_each_first_answer_names_the_other_language_in_one_segment(name: TextNam
     assert (segments(words).count, segments(words).encoding) == (1, "gsm7")
 
 
-def test_at_night_the_word_for_a_language_brings_the_same_in_it() -> None:
-    """Whoever wrote "hi" while nobody can answer, and then the word that they were told, reads it in their language."""
-    night = then(NEW, arrived("hi"), at(0, roster=()))
-    assert texts(night) == [PACK.say(TextName.UNAVAILABLE, "en")]
-    assert texts(then(night.aggregate, arrived("ES", id="b"), at(5, roster=()))) == [PACK.say(TextName.UNAVAILABLE, "es")]
-
-
-def test_no_second_greeting_for_a_second_text() -> None:
-    """Who began with a bare word and goes on in Spanish gets no second text for it; their advocate's texts are Spanish."""
-    step = then(waiting(), arrived(SPANISH, id="b"))
-    assert texts(step) == []
-    assert step.aggregate.consent.language == "es"
-    assert told(step.actions, "desk")[-1] == ThreadMarked(thread="t1", danger=False, language="es")
-
-
-@pytest.mark.parametrize(("body", "language"), [("HELP", "es"), ("help me", "es"), ("hi", "es"), ("can you help me", "en")])
-def test_one_word_does_not_change_a_language_that_was_told(body: str, language: str) -> None:
-    """Who writes Spanish may text HELP, as notices say it: the desk still looks for a person who speaks Spanish."""
-    thread = then(NEW, arrived(SPANISH)).aggregate
-    step = then(thread, arrived(body, id="b", seconds=5), at(5))
-    assert step.aggregate.consent.language == language
-
-
-def test_who_asked_for_a_language_keeps_it() -> None:
-    """A word for a language is a choice: later texts in another one change nothing by themselves."""
-    english = then(NEW, arrived("ENGLISH")).aggregate
-    assert then(english, arrived(SPANISH, id="b"), at(5)).aggregate.consent.language == "en"
-    by_staff = then(held(), said("!lang en"), at(1)).aggregate
-    assert by_staff.consent.language_chosen
-
-
 @pytest.mark.practice(25)
 @pytest.mark.parametrize("body", ["ES", "español por favor", "hablas español?", "spanish please", "en español porfavor"])
 def test_a_switch_after_the_claim_is_seen_in_the_room(body: str) -> None:
@@ -116,38 +83,9 @@ def test_a_switch_after_the_claim_is_seen_in_the_room(body: str) -> None:
     assert "English" in lines(back)[0]
 
 
-def test_spanish_after_the_claim_is_a_hint_and_no_act() -> None:
-    """Once a person answers, the language is theirs to choose: the room is told once, and nothing changes by itself."""
-    step = then(held(), arrived(SPANISH, id="b"))
-    assert step.aggregate.consent.language == "en"
-    assert len(lines(step)) == 1
-    assert "!lang es" in lines(step)[0]
-    assert lines(then(step.aggregate, arrived(SPANISH, id="c"), at(5))) == []
-    chosen = then(step.aggregate, said("!lang es"), at(6)).aggregate
-    assert lines(then(chosen, arrived(SPANISH, id="d"), at(9))) == []
-
-
-@pytest.mark.parametrize("body", ["Le gustó “hola”", "STOP", "START"])
-def test_machines_and_keywords_choose_no_language(body: str) -> None:
-    """What a phone sends by itself says nothing about who holds it."""
-    assert then(NEW, arrived(body)).aggregate.consent.language == "en"
-
-
-def test_an_agreed_word_tells_no_language() -> None:
-    """What is masked counts as a word of no language, whatever it was."""
-    assert then(NEW, arrived(f"{MASK} hola")).aggregate.consent.language == "es"
-    assert then(NEW, arrived(MASK)).aggregate.consent.language == "en"
-
-
 def test_a_parked_conversation_begins_in_the_language_it_had() -> None:
     """A guess survives with the number, and the room of the next conversation is told of it."""
     known = replace(NEW, consent=replace(NEW.consent, language="es"))
     step = then(known, arrived("ok"))
     assert texts(step) == [PACK.say(TextName.GREETING, "es")]
     assert len(lines(step)) == 1
-
-
-def test_a_question_for_a_language_is_a_whole_message() -> None:
-    """Within a sentence it is conversation: what else is said in it must not be lost."""
-    assert classify("my mother does not speak spanish please wait", PACK).language == ""
-    assert classify("Do you speak Spanish?", PACK).language == "es"

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
-from bot.decide import decide
-from bot.model.actions import THREAD, Origin, SendSms
+from bot.model.actions import THREAD
 from bot.model.desk import Thread
 from bot.model.events import MemberJoined
 from bot.model.thread_desk_events import Assigned
 from policies.pack import TextName
-from tests.bot.examples import arrived, at, held, of, texts, then, waiting, words
+from tests.bot.examples import arrived, at, held, texts, then, waiting, words
 from tests.bot.strategies import ANA, PACK, SUE
 from tests.every_row import every_row
 
@@ -58,11 +55,6 @@ def test_the_first_text_is_answered(body: str, greeted: str | None) -> None:
         assert f"Answered by itself (greeting): {greeted}" in words(listens), "there is no card yet"
 
 
-def test_a_picture_is_greeted() -> None:
-    """A first message that is only a picture comes from a person too."""
-    assert texts(then(new(), arrived("", media=1))) == [GREETING["en"]]
-
-
 @pytest.mark.parametrize(("hours", "again"), [(0.1, False), (11.9, False), (12, True), (36, True)])
 def test_the_greeting_comes_once_in_twelve_hours(hours: float, again: bool) -> None:
     """A second text within twelve hours of the greeting is not greeted again; later it is."""
@@ -84,14 +76,6 @@ def test_each_language_is_greeted_once() -> None:
     assert texts(later) == [GREETING["es"]]
 
 
-@pytest.mark.practice(29)
-def test_nobody_is_promised_when_nobody_is_there() -> None:
-    """With nobody at the desk the answer says that nobody can answer now (practice 29), and it counts like a greeting."""
-    step = then(new(), arrived("hi"), at(0, roster=()))
-    assert texts(step) == [UNAVAILABLE]
-    assert texts(then(step.aggregate, arrived("hi?", id="b", seconds=60), at(60))) == []
-
-
 def test_whoever_has_a_assignee_is_not_greeted() -> None:
     """Once a person is the assignee, nothing answers by itself, however long it was silent; a language word is kept."""
     assert texts(then(held(), arrived("hi", id="b", seconds=20 * HOUR), at(20 * HOUR))) == []
@@ -108,36 +92,3 @@ def test_a_late_text_is_not_greeted_and_nobody_is_told_it_was() -> None:
     assert texts(step) == []
     assert "Answered" not in words(step)
     assert texts(then(step.aggregate, arrived("hello?", id="b"))) == [GREETING["en"]]
-
-
-def test_whoever_cannot_be_answered_is_not_greeted() -> None:
-    """Short codes and names get no greeting, and the room is not told of one."""
-    step = then(new(answerable=False), arrived("Your code is 1234"))
-    assert texts(step) == []
-    assert "Answered" not in words(step)
-
-
-@pytest.mark.practice(12)
-@pytest.mark.parametrize("body", ["i need help but hes here gtg", "please delete this number", "\U0001f6d1"])
-def test_who_has_to_break_off_is_not_greeted(body: str) -> None:
-    """The light of an answer is the last thing that they need; their next text is answered."""
-    step = then(new(), arrived(body))
-    assert texts(step) == []
-    assert "Best wait until they text again" in words(step) or "!stopped" in words(step)
-    assert texts(then(step.aggregate, arrived("ok he left", id="b", seconds=60), at(60))) == [GREETING["en"]]
-
-
-def test_a_greeting_refers_to_its_text() -> None:
-    """The answer carries the id and the time of the text that it answers."""
-    step = then(new(), arrived("hi", id="x", seconds=-5))
-    assert [(t.ref, t.since, t.origin) for t in of(SendSms, step)] == [("greeting:x", at(-5).now, Origin.AUTO_REPLY)]
-
-
-def test_a_stranger_is_spoken_to_in_the_lines_first_language() -> None:
-    """Whichever that is: who asked for none gets it, and it stands on the card and in the tally."""
-    spanish = replace(PACK, languages=("es", "en"))
-    step = decide(spanish, at(0), Thread(id="t1", designation="amber heron"), arrived("ok"))
-    assert texts(step) == [GREETING["es"]]
-    assert step.aggregate.consent.language == "es"
-    stopped = decide(spanish, at(0), Thread(id="t1", designation="amber heron"), arrived("STOP"))
-    assert texts(stopped) == [PACK.say(TextName.STOP, "es")]

@@ -9,15 +9,12 @@ import pytest
 
 from bot.decide import decide
 from bot.display.thread_card import list_auto_replies
-from bot.model.desk import Facts, Thread
+from bot.model.desk import Thread
 from bot.model.events import Event, Outcome, TextOutcome
 from bot.model.feature import Step
-from bot.model.thread import ConsentFlags
-from bot.model.transactional_actions import RecordAudit
 from policies.pack import TextName
-from policies.segments import segments
-from tests.bot.examples import FACTS, arrived, at, due, held, of, said, texts, then, waiting, words
-from tests.bot.strategies import MEMBERS, NOW, PACK, UNDO
+from tests.bot.examples import arrived, at, due, held, said, texts, then, waiting, words
+from tests.bot.strategies import MEMBERS, PACK, UNDO
 from tests.every_row import every_row
 from tests.packs import shipped
 
@@ -62,15 +59,6 @@ def test_a_person_is_promised_only_when_hours_and_duty_say_so(
     assert any(line.startswith(f"Answered by itself ({name})") for line in list_auto_replies(step.aggregate))
 
 
-@pytest.mark.practice(29)
-@pytest.mark.parametrize(("seconds", "ahead", "name"), [(0, OPEN, TextName.GREETING), (OPEN, -OPEN, TextName.AFTER_HOURS)])
-def test_hours_go_by_the_clock_on_the_wall(seconds: float, ahead: float, name: TextName) -> None:
-    """When the machine's clock was set, opening hours go by its new time, whatever time the line itself goes by."""
-    step = decided(NEW, arrived("hi", seconds=seconds), seconds, clock_ahead=ahead)
-    opens = "8:00 AM"
-    assert texts(step) == [OFFICE_HOURS.say(name, opens=opens)]
-
-
 @pytest.mark.practice(28, 29)
 def test_a_promise_that_turned_false_is_corrected_at_the_next_text() -> None:
     """Greeted before closing, a text after it hears that nobody answers now; in the morning they are greeted; each once.
@@ -107,29 +95,6 @@ def test_a_picture_is_answered_once_in_a_talk(body: str) -> None:
         assert "not fetched" in words(step)
 
 
-@pytest.mark.practice(20)
-@pytest.mark.parametrize("language", ["en", "es"])
-def test_what_answers_a_picture_teaches_nothing(language: str) -> None:
-    """Who watches the phone reads that pictures do not come through, and nothing of hiding, safety or proof."""
-    said_there = {
-        "en": "Pictures do not come through here. Can you say it in words?",
-        "es": "Las fotos no pasan por este medio. ¿Puedes decirlo con palabras?",
-    }
-    assert PACK.say(TextName.PICTURE, language) == said_there[language]
-    assert (segments(said_there[language]).count, segments(said_there[language]).encoding) == (1, "gsm7")
-
-
-@pytest.mark.practice(20)
-def test_a_picture_is_not_answered_after_it_was_by_hand() -> None:
-    """Once an advocate has sent that text, the line does not say it again by itself, and no cue asks for it."""
-    by_hand = due(then(spoken(), said("!say picture", event_id="$p")).aggregate, UNDO)
-    assert texts(by_hand) == [PICTURE]
-    after = then(by_hand.aggregate, TextOutcome(ref="say:$p", outcome=Outcome.ACCEPTED), at(UNDO + 1)).aggregate
-    step = then(after, arrived("", id="b", media=1, seconds=UNDO + 5), at(UNDO + 5))
-    assert texts(step) == []
-    assert "!say picture" not in words(step)
-
-
 def spoken(thread: Thread | None = None) -> Thread:
     """Return a thread whose assignee has said something since the line last answered by itself."""
     event_id = f"$v{thread.silence.heard_at if thread else ''}"
@@ -145,41 +110,3 @@ def test_no_automatic_text_follows_another() -> None:
         step = then(thread, arrived("", id="b", media=1))
         assert texts(step) == []
         assert "!playbook evidence_offered" in words(step)
-
-
-@every_row(
-    ("body", "changed"),
-    [
-        ("STOP", {}),
-        ("Liked “ok”", {}),
-        ("Auto-reply: away", {}),
-        ("look", {"roster": OFF}),
-        ("look", {"outage": True}),
-        ("look", {"now": NOW + 301}),
-    ],
-)
-def test_a_picture_is_not_answered_where_nothing_should_be(body: str, changed: dict[str, Any]) -> None:
-    """With a STOP, a reaction, a machine's text, nobody there, an outage, or too late, the picture text does not leave."""
-    step = then(spoken(), arrived(body, id="b", media=1), replace(FACTS, **changed))
-    assert PICTURE not in texts(step)
-
-
-def test_a_picture_after_hours_is_not_answered() -> None:
-    """Outside the hours nobody could go on asking what the picture shows."""
-    assert texts(decided(spoken(), arrived("look", id="b", media=1), 0)) == []
-    assert texts(decide(PACK, Facts(now=NOW, roster=MEMBERS), spoken(), arrived("look", id="b", media=1))) == [PICTURE]
-
-
-def test_an_unsafe_phone_gets_no_picture_text() -> None:
-    """A picture from an unsafe phone is not answered."""
-    thread = replace(spoken(), flags=ConsentFlags(unsafe=True))
-    assert texts(then(thread, arrived("look", id="b", media=1))) == []
-
-
-def test_the_audit_names_what_was_answered() -> None:
-    """Which automatic text the carrier took is in the audit, once."""
-    step = decided(NEW, arrived("hi"), 0)
-    acceptance = then(step.aggregate, TextOutcome(ref="after_hours:a", outcome=Outcome.ACCEPTED))
-    assert [audit.kind.value for audit in of(RecordAudit, acceptance)] == ["after_hours"]
-    refused = then(step.aggregate, TextOutcome(ref="after_hours:a", outcome=Outcome.REJECTED))
-    assert of(RecordAudit, refused) == []

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import pytest
-
-from bot.model.actions import THREAD, SendSms, ShowReceipt
-from bot.model.events import MessageRedacted, Outcome, TextOutcome
+from bot.model.actions import SendSms, ShowReceipt
+from bot.model.events import Outcome, TextOutcome
 from bot.sending.delivery_receipts import RANK, RECEIPTS
 from tests.bot.examples import alarms, arrived, at, due, held, marks, of, said, then, words
-from tests.bot.strategies import ANA, UNDO
+from tests.bot.strategies import UNDO
 from tests.every_row import every_row
 
 
@@ -74,57 +72,9 @@ def test_a_refused_confirmation_of_a_stop_is_no_second_alarm() -> None:
     assert alarms(then(resumed.aggregate, refused)) == ["opted_out"]
 
 
-@pytest.mark.parametrize(
-    ("outcome", "receipt", "answer"),
-    [
-        ("refused", "RETRACTED", ""),
-        ("late", "RETRACTED", ""),
-        ("rejected", "RETRACTED", ""),
-        ("accepted", "SENT", "left already"),
-        ("unknown", "UNKNOWN", "not sent again"),
-    ],
-)
-def test_what_became_of_words_that_were_taken_back(outcome: str, receipt: str, answer: str) -> None:
-    """Taken back on their way: the receipt says whether that was in time, and they are never offered again."""
-    thread = due(then(held(), said("hello")).aggregate, UNDO).aggregate
-    thread = then(thread, MessageRedacted(place=THREAD, sender=ANA, target="$m1"), at(9)).aggregate
-    step = then(thread, TextOutcome(ref="say:$m1", outcome=Outcome(outcome)), at(10))
-    assert [mark.receipt.name for mark in of(ShowReceipt, step)] == [receipt]
-    assert answer in words(step)
-    assert bool(answer) == bool(words(step))
-    assert step.aggregate.sending.held == ()
-
-
 def test_what_became_of_an_automatic_answer_is_told() -> None:
     """An automatic answer has no message to mark; when it did not get through, the room is told in words."""
     for outcome in Outcome:
         step = then(held(), TextOutcome(ref="answer:a", outcome=outcome))
         assert marks(step) == {}
         assert bool(words(step)) == (outcome not in (Outcome.ACCEPTED, Outcome.DELIVERED))
-
-
-def test_an_opt_out_that_is_told_later_is_as_loud_as_at_once() -> None:
-    """Told only by a report, after the text was taken: the receipt, the words and the desk's alarm are the same."""
-    thread = due(then(held(), said("hello")).aggregate, UNDO).aggregate
-    at_once = then(thread, TextOutcome(ref="say:$m1", outcome=Outcome.OPTED_OUT))
-    after = then(thread, TextOutcome(ref="say:$m1", outcome=Outcome.ACCEPTED)).aggregate
-    later = then(after, TextOutcome(ref="say:$m1", outcome=Outcome.OPTED_OUT, code="4775"))
-    assert (words(later), alarms(later), marks(later)) == (words(at_once), alarms(at_once), marks(at_once))
-    assert alarms(later) == ["opted_out"]
-
-
-@pytest.mark.parametrize("outcome", [Outcome.ACCEPTED, Outcome.DELIVERED, Outcome.OPTED_OUT])
-def test_what_is_settled_is_not_held(outcome: Outcome) -> None:
-    """Words of which nobody knew are no longer offered to be sent again once a report settles them."""
-    thread = due(then(held(), said("hello")).aggregate, UNDO).aggregate
-    unknown = then(thread, TextOutcome(ref="say:$m1", outcome=Outcome.UNKNOWN)).aggregate
-    assert [h.event_id for h in unknown.sending.held] == ["$m1"]
-    settled = then(unknown, TextOutcome(ref="say:$m1", outcome=outcome)).aggregate
-    assert settled.sending.held == ()
-
-
-def test_an_automatic_answer_that_came_too_late_is_over() -> None:
-    """Nothing of it is held, so nothing is offered: `!again` would send something else."""
-    step = then(held(), TextOutcome(ref="greeting:a", outcome=Outcome.LATE))
-    assert "does not leave any more" in words(step)
-    assert "!again" not in words(step)

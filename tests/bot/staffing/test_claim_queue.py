@@ -24,16 +24,12 @@ from bot.model.actions import (
 from bot.model.desk import Desk, Role
 from bot.model.events import (
     IdentityChanged,
-    IgnoreReason,
     MemberJoined,
     MemberLeft,
-    MessageIgnored,
-    PowerLevelsChanged,
     ReactionAdded,
 )
 from bot.model.feature import Step
 from bot.model.line_incidents import (
-    AlarmTestRequested,
     CanaryFailed,
     CanaryRecovered,
     CanaryStep,
@@ -46,7 +42,6 @@ from bot.model.line_incidents import (
     LineChecked,
     PageFailed,
     StaffAdded,
-    StaffRemoved,
     SyncStalled,
 )
 from bot.model.thread_desk_events import (
@@ -131,18 +126,6 @@ def test_a_claim(body: str, thread: str | None) -> None:
     assert [edit.ref for edit in of(EditMessage, step)] == ([f"card:{thread}"] if thread else [])
 
 
-def test_a_claim_by_a_tap_needs_no_answer() -> None:
-    """The tapped card says with whom the thread is now, and nothing else is said at the desk."""
-    step = then(queue(10), tap())
-    assert [edit.body for edit in of(EditMessage, step)] == ["amber heron · with ana"]
-    assert not of(SendMessage, step)
-
-
-def test_an_empty_queue_says_so() -> None:
-    """A claim with nobody waiting is answered."""
-    assert words(then(staffed_desk(), at_desk("!claim"))).startswith("Nobody is waiting.")
-
-
 @every_row("first", [tap(ANA), at_desk("!claim"), at_desk("!claim amber heron")])
 @every_row("second", [tap(BEN), at_desk("!claim", sender=BEN), at_desk("!claim amber heron", sender=BEN)])
 @pytest.mark.practice(4)
@@ -189,28 +172,6 @@ def test_only_a_supervisor_passes_the_cap() -> None:
         assert len(then(desk, request).aggregate.assigned_to(ANA)) == cap + over_cap
 
 
-@every_row(
-    ("event", "wins"),
-    [
-        (tap(), True),
-        (tap(key="✋🏽"), True),
-        (tap(key="👍"), False),
-        (tap(target=""), False),
-        (tap(target="card:unknown"), False),
-        (tap(sender=EVE), False),
-        (tap(trusted=False), False),
-    ],
-)
-def test_a_raised_hand(event: ReactionAdded, wins: bool) -> None:
-    """A hand of any colour on a card takes its thread, if it is of a person here with a confirmed device."""
-    assert winners(then(queue(10), event)) == ([("t1", ANA)] if wins else [])
-
-
-def test_an_unconfirmed_hand_is_told_why() -> None:
-    """Who taps without a confirmed device learns what to do."""
-    assert "verify your device" in words(then(queue(10), tap(trusted=False)))
-
-
 def test_the_board() -> None:
     """`!board` shows who waits, longest first, who talks with whom, and who is here."""
     desk = then(queue(60, 180), tap()).aggregate
@@ -229,13 +190,6 @@ def test_whoever_joins_is_seated_and_greeted_by_both() -> None:
     assert then(staffed_desk(), MemberJoined(place=DESK, user=SUE)) == Step(staffed_desk())
 
 
-def test_an_office_gets_its_keys() -> None:
-    """Whoever joins their office gets its keys and is not seated by it."""
-    step = then(Desk(), MemberJoined(place=OFFICE + ANA, user=ANA))
-    assert [(keys.place, keys.user, keys.resend) for keys in of(ShareRoomKeys, step)] == [(OFFICE + ANA, ANA, True)]
-    assert step.aggregate.roster == ()
-
-
 def test_whoever_leaves_the_desk_is_removed_from_every_thread() -> None:
     """Leaving the desk ends all access: each thread is told, also those that the person does not hold."""
     desk = then(queue(10, 20), tap()).aggregate
@@ -246,24 +200,6 @@ def test_whoever_leaves_the_desk_is_removed_from_every_thread() -> None:
     for event in (MemberLeft(place=OFFICE + ANA, user=ANA), MemberLeft(place=DESK, user=EVE)):
         assert not of(SendEvent, then(desk, event))
         assert then(desk, event).aggregate.roster == desk.roster
-
-
-def test_whoever_comes_back_gets_their_office_back() -> None:
-    """A person who left the desk was removed from their office: coming back they are invited to it again."""
-    away = then(staffed_desk(), MemberLeft(place=DESK, user=ANA)).aggregate
-    back = then(away, MemberJoined(place=DESK, user=ANA))
-    assert of(Invite, back) == [Invite(place=OFFICE + ANA, user=ANA)]
-
-
-@pytest.mark.parametrize(
-    ("level", "role"), [(0, Role.ADVOCATE), (49, Role.ADVOCATE), (50, Role.SUPERVISOR), (100, Role.SUPERVISOR)]
-)
-def test_power_levels_make_supervisors(level: int, role: Role) -> None:
-    """Power level 50 makes a supervisor, at once, for those who are here and those who come."""
-    desk = then(staffed_desk(), PowerLevelsChanged(users=((ANA, level), (EVE, level)))).aggregate
-    desk = then(desk, MemberJoined(place=DESK, user=EVE)).aggregate
-    roles = {seat.user: seat.role for seat in desk.roster}
-    assert roles == {ANA: role, BEN: Role.ADVOCATE, SUE: Role.ADVOCATE, EVE: role}
 
 
 @pytest.mark.parametrize(
@@ -278,32 +214,6 @@ def test_who_got_an_account_is_invited(supervisor: bool, rank: list[RestorePower
     assert kinds == sorted(kinds, key=lambda kind: kind is Invite)
     (post,) = [post for post in of(SendMessage, step) if post.ref != "board"]
     assert (post.notice, "account for eve" in post.body) == (False, True)
-
-
-def test_who_lost_the_account_is_removed() -> None:
-    """`quietline staff remove`: removed from the desk, which is told; leaving it then ends the rest."""
-    step = then(staffed_desk(), StaffRemoved(user=ANA))
-    assert of(KickMember, step) == [KickMember(place=DESK, user=ANA)]
-    (post,) = [post for post in of(SendMessage, step) if post.ref != "board"]
-    assert (post.notice, "ended ana's account" in post.body) == (False, True)
-
-
-def test_a_test_of_the_alarms_says_that_it_is_one() -> None:
-    """`quietline alarm test`: a message at the desk that can be found again, and one call that is marked as well."""
-    step = then(staffed_desk(), AlarmTestRequested(test="0badcafe"))
-    (post,) = [post for post in of(SendMessage, step) if post.ref != "board"]
-    assert (post.ref, post.body.startswith("🔔 TEST")) == ("alarm-test:0badcafe", True)
-    assert of(PageOnCall, step) == [PageOnCall(reason="test", test="0badcafe")]
-
-
-def test_what_else_was_changed_is_put_back() -> None:
-    """When more than roles was changed, it is put back and the desk is told aloud; who supervises is as was set."""
-    step = then(staffed_desk(), PowerLevelsChanged(users=((ANA, 50),), tampered=True))
-    assert of(RestorePowerLevels, step) == [RestorePowerLevels(place=DESK)]
-    (post,) = [post for post in of(SendMessage, step) if post.ref != "board"]
-    assert (post.notice, post.mentions, "It is put back" in post.body) == (False, (SUE,), True)
-    assert [seat.user for seat in step.aggregate.roster if seat.role is Role.SUPERVISOR] == [ANA]
-    assert of(RestorePowerLevels, then(staffed_desk(), PowerLevelsChanged(users=((ANA, 50),)))) == []
 
 
 @every_row(
@@ -366,14 +276,6 @@ def test_an_alarm_is_a_new_message(event: Any, shown: str) -> None:
     others = [action for action in step.actions if action != post and getattr(action, "ref", "") != "board"]
     assert not [action for action in others if not isinstance(action, PageOnCall | RestorePowerLevels)]
     assert (post.place, shown in post.body) == (DESK, True)
-
-
-def test_who_is_not_heard_at_the_desk_is_told_why() -> None:
-    """A message at the desk that could not be taken is answered with the reason; a stranger's is not."""
-    for why in IgnoreReason:
-        event = MessageIgnored(place=DESK, sender=ANA, event_id="$m1", reason=why)
-        assert words(then(staffed_desk(), event))
-        assert then(staffed_desk(), replace(event, sender=EVE)).actions == ()
 
 
 @pytest.mark.parametrize(

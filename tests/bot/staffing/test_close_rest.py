@@ -8,15 +8,12 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.lifecycle.retention import close_unread
 from bot.model.actions import DESK, SendMessage, SendSms
-from bot.model.codeword_state import CodewordState, SendLock
 from bot.model.desk import Desk, Thread
 from bot.model.events import TimerDue
 from bot.model.feature import Step
 from bot.model.thread import ThreadState
 from bot.model.thread_desk_events import (
-    Assigned,
     ThreadActivity,
     ThreadMarked,
     ThreadParked,
@@ -27,9 +24,7 @@ from bot.model.transactional_actions import EraseTexter, ParkThread, SendEvent, 
 from bot.staffing.close_rest import AT_ONCE
 from tests.bot.examples import arrived, at, at_desk, of, staffed_desk, then, told
 from tests.bot.hypothesis_settings import USUAL
-from tests.bot.strategies import ANA, NOW, PACK, SUE, threads
-from tests.bot.strategies import facts as any_facts
-from tests.every_row import every_row
+from tests.bot.strategies import ANA, NOW, PACK, SUE
 
 UNDO = PACK.settings.close_undo
 
@@ -108,34 +103,6 @@ def test_it_can_be_taken_back_until_it_is_done() -> None:
     assert closed_threads(then(back.aggregate, TimerDue(key="close-rest"), at(112 + UNDO))) == []
 
 
-def test_a_yes_alone_asks() -> None:
-    """Without a question that still stands, `yes` is the question; and other words do nothing."""
-    assert "wait" in body(say(crowd(9), "!close-rest yes", 100))
-    after_question = say(crowd(9), "!close-rest", 100).aggregate
-    again = say(after_question, "!close-rest yes", 5_000)
-    assert again.aggregate.flood.closing is not None
-    assert again.aggregate.flood.closing.due == 0
-    assert "Say !close-rest" in body(say(after_question, "!close-rest all", 101))
-    assert "already" in body(say(confirmed(crowd(9)), "!close-rest", 120))
-    assert "nothing to close" in body(say(staffed_desk(), "!close-rest", 100))
-
-
-def test_it_is_for_supervisors() -> None:
-    """An advocate is refused, and nothing is asked."""
-    step = say(crowd(9), "!close-rest", 100, ANA)
-    assert "for supervisors" in body(step)
-    assert step.aggregate.flood.closing is None
-
-
-def test_whom_the_thread_did_not_close_is_asked_about_again() -> None:
-    """A thread that found something against it stays in the crowd, and is asked about at the next `!close-rest` only."""
-    step = then(confirmed(crowd(3)), TimerDue(key="close-rest"), at(110 + UNDO))
-    assert len(closed_threads(step)) == 3
-    done = then(step.aggregate, TimerDue(key="close-rest"), at(112 + UNDO))
-    assert closed_threads(done) == []
-    assert "3 wait" in body(say(done.aggregate, "!close-rest", 200 + UNDO))
-
-
 def fresh(**changed: Any) -> Thread:
     """Return a thread that wrote once, in a flood, and waits."""
     step: Step[Thread] = then(Thread(id="t1", designation="amber heron"), arrived("hi", rate_limited=True))
@@ -152,38 +119,6 @@ def test_a_thread_is_parked_without_a_word_to_the_phone() -> None:
     assert (len(of(ParkThread, step)), of(EraseTexter, step), of(SendSms, step)) == (1, [], [])
     assert [a.due for a in of(SetTimer, step) if a.key == "end"] == [NOW + 60 + PACK.settings.grace]
     assert [event for event in told(step.actions, DESK) if isinstance(event, ThreadParked)]
-
-
-@every_row(
-    ("thread", "facts", "event"),
-    [
-        (then(fresh(), arrived("he has a knife", id="b"), at(9)).aggregate, at(60), CLOSE),
-        (then(fresh(), arrived("hello?", id="b"), at(9)).aggregate, at(60), CLOSE),
-        (then(fresh(), Assigned(assignee=ANA), at(9)).aggregate, at(60), CLOSE),
-        (fresh(codeword=CodewordState(lock=SendLock.UNVERIFIED)), at(60), CLOSE),
-        (fresh(), at(60, on_legal_hold=True), CLOSE),
-        (fresh(), at(60, inbound_pending=True), CLOSE),
-        (fresh(), at(60, has_dead_letters=True), CLOSE),
-        (fresh(), at(60, outbound_pending=True), CLOSE),
-        (fresh(), at(60), UnreadClosed(designation="quiet maple")),
-    ],
-)
-def test_a_thread_stays_where_something_speaks_against_it(thread: Thread, facts: Any, event: UnreadClosed) -> None:
-    """Danger, another text, a person who talks with them, a lock, a hold, words on their way, another conversation."""
-    assert of(ParkThread, then(thread, event, facts)) == []
-
-
-@USUAL
-@given(thread=threads, facts=any_facts)
-def test_no_thread_with_a_sign_of_danger_is_closed_unread(thread: Thread, facts: Any) -> None:
-    """Whatever else is so: danger, other hands, a lock, a hold or an assignee keeps a thread."""
-    step = close_unread(PACK, facts, thread, UnreadClosed(designation=thread.designation))
-    if not of(ParkThread, step):
-        return
-    against = (thread.silence.danger, thread.other_hands_at, facts.on_legal_hold, thread.assignment.epoch)
-    assert not any(against)
-    assert thread.codeword.lock is SendLock.NONE
-    assert thread.lifecycle.unseen <= 1
 
 
 @USUAL

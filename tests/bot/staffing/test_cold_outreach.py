@@ -11,22 +11,20 @@ from bot.decide import decide
 from bot.model.actions import DESK, OFFICE, Invite, RedactEvent, SendMessage, SendSms
 from bot.model.desk import Desk, Thread
 from bot.model.dialled_number import DialledNumber, NumberKind
-from bot.model.events import IgnoreReason, MemberJoined, MessageIgnored, MessageSent, Relation, TextArrived, TimerDue
+from bot.model.events import MemberJoined, MessageSent, TextArrived
 from bot.model.feature import Step
 from bot.model.thread_desk_events import Assigned, OutreachStarted, ThreadCreated
-from bot.model.transactional_actions import CreateThread, SendEvent, SetTimer
+from bot.model.transactional_actions import CreateThread, SendEvent
 from bot.staffing.cold_outreach import (
-    ANSWER_WITHIN,
     ASK_AGAIN,
     ASK_CONSENT,
     ASK_NUMBER,
     NUMBERS_DIFFER,
     REFUSALS,
     ROOM_OPENS,
-    TIMER,
 )
 from tests.bot.examples import at, of, staffed_desk, then, told, words
-from tests.bot.strategies import ANA, BEN, MEMBERS, NOW, with_settings
+from tests.bot.strategies import ANA, BEN, NOW, with_settings
 from tests.every_row import every_row
 
 PACK = with_settings(cold_outbound=True, cap=1)
@@ -99,66 +97,12 @@ def test_nobody_asked(body: str) -> None:
     assert not step.aggregate.outreach[0].confirmed
 
 
-@every_row("body", ["cancel", "Cancel.", "no", "nobody"])
-@every_row("typed", [ASKED[:1], ASKED, ONE])
-def test_it_can_be_cancelled(body: str, typed: tuple[tuple[str, DialledNumber | None], ...]) -> None:
-    """One word ends it at any point, and what is said after it means nothing."""
-    step = say(until(*typed), body)
-    assert step.aggregate.outreach == ()
-    assert of(CreateThread, say(step.aggregate, "206 555 0199", GOOD)) == []
-
-
-@pytest.mark.practice(15)
-def test_it_is_off_by_default_and_a_number_behind_the_command_goes() -> None:
-    """A line that does not allow it says so; a number that was typed with the command is removed, allowed or not."""
-    for pack, answer in ((with_settings(cold_outbound=False), "texts nobody first"), (PACK, "she asked")):
-        step = say(staffed_desk(), "!text 206 555 0199", GOOD, pack=pack)
-        assert answer in words(step)
-        assert gone(step) == ["$o"]
-        assert bool(step.aggregate.outreach) == (pack is PACK)
-
-
-def test_off_duty_or_at_the_cap_nobody_begins_one() -> None:
-    """Whoever may not have one more thread may not begin one, at the beginning or at the end of it."""
-    off = replace(staffed_desk(), roster=(replace(MEMBERS[0], on_duty=False), *MEMBERS[1:]))
-    assert "off duty" in words(say(off, "!text"))
-    desk = replace(until(*ONE), roster=off.roster)
-    step = say(desk, "206 555 0199", GOOD)
-    assert "off duty" in words(step)
-    assert (gone(step), of(CreateThread, step)) == (["$o"], [])
-
-
 def test_only_ones_own_office_is_listened_to() -> None:
     """A number said at the desk, or by another person, is ignored; at the desk the command says where it belongs."""
     desk = until(*ONE)
     for changed in ({"place": DESK}, {"sender": BEN, "place": OFFICE + BEN}, {"sender": BEN}):
         assert of(CreateThread, say(desk, "206 555 0199", GOOD, **changed)) == []
     assert "does nothing" in words(say(staffed_desk(), "!text", place=DESK))
-
-
-def test_edits_replies_and_what_was_not_taken_are_removed() -> None:
-    """While a number is waited for, an edit, a reply or a message of an unsigned device may hold one: it goes."""
-    desk = until(*ASKED)
-    for relation in (Relation.EDIT, Relation.OTHER_REPLY, Relation.THREAD):
-        step = say(desk, "206 555 0199", GOOD, relation=relation, target="$x")
-        assert (gone(step), step.aggregate.outreach) == (["$o"], desk.outreach)
-    heard = MessageIgnored(place=MINE, sender=ANA, event_id="$u", reason=IgnoreReason.UNTRUSTED)
-    assert gone(then(desk, heard)) == ["$u"]
-    assert gone(then(staffed_desk(), heard)) == []
-
-
-def test_too_late_is_removed_and_means_nothing() -> None:
-    """After ten minutes the questions are over: a number that comes then is removed, and nothing is begun."""
-    step = say(until(*ONE), "206 555 0199", GOOD, seconds=601)
-    assert (gone(step), of(CreateThread, step), step.aggregate.outreach) == (["$o"], [], ())
-
-
-def test_commands_go_on_working() -> None:
-    """`!help` in between is answered, and the questions stand."""
-    desk = until(*ASKED)
-    step = say(desk, "!help")
-    assert "!text" in words(say(desk, "!more"))
-    assert (gone(step), step.aggregate.outreach) == ([], desk.outreach)
 
 
 def test_the_thread_that_is_begun() -> None:
@@ -181,34 +125,3 @@ def test_the_thread_that_is_begun() -> None:
     for step in (first, desk, opened, answer):
         assert of(SendSms, step) == []
     assert not [a for a in answer.actions if isinstance(a, SendEvent) and type(a.event).__name__ == "ThreadQueued"]
-
-
-def test_a_number_that_was_typed_once_is_not_remembered_for_longer() -> None:
-    """When the questions' time is over the digest goes by a timer, not with that person's next message; not before."""
-    step = say(staffed_desk(), "!text")
-    (timer,) = [action for action in of(SetTimer, step) if action.key == TIMER + ANA]
-    desk = until(*ONE)
-    assert desk.outreach[0].digest
-    assert decide(PACK, at(ANSWER_WITHIN - 1), desk, TimerDue(key=timer.key)).aggregate == desk
-    assert timer.due == NOW + ANSWER_WITHIN
-    assert decide(PACK, at(ANSWER_WITHIN), desk, TimerDue(key=timer.key)).aggregate.outreach == ()
-
-
-@pytest.mark.parametrize("how", ["gone", "off"])
-def test_whoever_has_gone_meanwhile_is_not_made_the_assignee(how: str) -> None:
-    """Between the second number and the thread a person may leave, or go off duty: then it waits, and all can see it."""
-    desk = staffed_desk()
-    others = tuple(seat for seat in desk.roster if seat.user != ANA)
-    mine = () if how == "gone" else (replace(MEMBERS[0], on_duty=False),)
-    desk = replace(desk, roster=(*mine, *others))
-    step = then(desk, OutreachStarted(thread="t9", designation="plain river", assignee=ANA), at(0, roster=desk.roster))
-    assert told(step.actions, "t9") == []
-    assert [line.thread for line in step.aggregate.waiting] == ["t9"]
-    assert "plain river" in words(step)
-
-
-@pytest.mark.parametrize("body", ["!5551234567", "! 555 123 4567"])
-def test_a_number_behind_a_mark_is_removed(body: str) -> None:
-    """What looks like a mistyped command, while a number is asked for, is an answer: it does not stay in the office."""
-    desk = say(say(staffed_desk(), "!text").aggregate, "she asked").aggregate
-    assert of(RedactEvent, say(desk, body)) == [RedactEvent(place=MINE, event_id="$o")]

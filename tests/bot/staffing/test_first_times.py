@@ -7,14 +7,13 @@ from typing import Any
 
 import pytest
 
-from bot.model.actions import DESK, OFFICE, THREAD, SendMessage
+from bot.model.actions import DESK, OFFICE, SendMessage
 from bot.model.desk import Desk
 from bot.model.events import ReactionAdded
 from bot.model.feature import Step
 from bot.model.thread_desk_events import Assigned, QuietChosen, Situation, SituationMet
 from bot.model.transactional_actions import SendEvent
-from bot.staffing.first_times import NEXT_REACTION, SENTENCES, STEPS
-from bot.wording.notice import in_language
+from bot.staffing.first_times import NEXT_REACTION, STEPS
 from tests.bot import examples
 from tests.bot.examples import arrived, at_desk, held, of, said, then, waiting, words
 from tests.bot.strategies import ANA, BEN
@@ -53,14 +52,6 @@ def test_each_first_time_is_told_to_the_desk(step: Step[Any], situation: Situati
     assert (ANA, situation) in met(step)
 
 
-def test_what_somebody_knows_is_told_no_more() -> None:
-    """A thread does not tell of what the desk has said to them, nor of who wants quiet."""
-    for changed in ({"met": tuple(Situation)}, {"quiet": True}):
-        facts = replace(FACTS, roster=tuple(replace(member, **changed) for member in FACTS.roster))
-        assert met(then(held(), said("// a note"), facts)) == set()
-        assert met(then(waiting(), Assigned(assignee=ANA), facts)) == set()
-
-
 @pytest.mark.parametrize("situation", Situation)
 def test_it_is_said_once_in_the_office(situation: Situation) -> None:
     """One sentence, in the person's own office, which names nobody and so rings nobody; and never again."""
@@ -71,25 +62,6 @@ def test_it_is_said_once_in_the_office(situation: Situation) -> None:
     again = told(step.aggregate, situation)
     assert [each for each in of(SendMessage, again) if each.place != DESK] == []
     assert of(SendMessage, told(step.aggregate, situation, BEN))
-
-
-def test_the_sentence_about_held_words_names_no_wrong_command() -> None:
-    """Words are held for several reasons, and the line above names the command of each: `!anyway` is one of several."""
-    for language in ("en", "es"):
-        assert "!anyway" not in in_language(SENTENCES[Situation.HELD], language)
-
-
-def test_the_sentence_about_cues_is_true_of_each() -> None:
-    """A cue about a silence, a picture or a return has no sign before it, and is no guess."""
-    for language, wrong in (("en", "begins with a sign"), ("es", "empieza con un signo")):
-        assert wrong not in in_language(SENTENCES[Situation.CUE], language)
-
-
-def test_it_is_said_in_their_language() -> None:
-    """Whoever reads Spanish is told in Spanish."""
-    desk = then(staffed_desk(), at_desk("!lang me es")).aggregate
-    assert "Tu primer 📝" in words(told(desk))
-    assert "Your first 📝" in words(told(staffed_desk()))
 
 
 def test_a_first_conversation_is_led_by_taps() -> None:
@@ -124,9 +96,3 @@ def test_quiet_ends_it_and_begins_it_again() -> None:
     unclear = then(quiet, at_desk("!quiet perhaps", event_id="$m3"))
     assert unclear.aggregate.member(ANA).quiet is True
     assert "!quiet no" in words(unclear)
-
-
-def test_nothing_of_it_is_for_a_phone() -> None:
-    """What is said stands in an office, never in a thread's room."""
-    assert all(post.place.startswith(OFFICE) or post.place == DESK for post in of(SendMessage, told(staffed_desk())))
-    assert not any(post.place == THREAD and "first" in post.body for post in of(SendMessage, then(held(), said("// note"))))

@@ -6,19 +6,12 @@ from dataclasses import replace
 
 import pytest
 
-from bot.model.actions import DESK, EditMessage, PageOnCall, SendMessage
+from bot.model.actions import DESK, EditMessage, SendMessage
 from bot.model.desk import Desk
-from bot.model.events import Event
 from bot.model.line_incidents import (
-    CanaryFailed,
-    CanaryStep,
     GapKind,
-    HomeserverIncident,
-    HomeserverIncidentKind,
-    KeysMissing,
     StrayKind,
     StrayTextArrived,
-    SyncStalled,
     TextsMissing,
 )
 from bot.model.thread_desk_events import AlarmKind, AlarmRaised
@@ -50,28 +43,6 @@ def test_what_may_be_missing_is_told_with_what_to_do(kind: GapKind) -> None:
     assert ("legal hold" in post.body) is (kind is GapKind.PROMOTED)
 
 
-@every_row("kind", list(GapKind))
-def test_texts_that_may_be_missing_call_outside_while_nobody_is_on_duty(kind: GapKind) -> None:
-    """Whoever texts would wait for nobody. Several reasons within minutes are one call; missing reports are none."""
-    nobody = Desk(roster=tuple(replace(member, on_duty=False) for member in MEMBERS))
-    first = then(nobody, TextsMissing(kind=kind, minutes=5))
-    assert len(of(PageOnCall, first)) == (kind is not GapKind.REPORTS)
-    assert not of(PageOnCall, then(first.aggregate, TextsMissing(kind=GapKind.REPORTS), at(60)))
-    other = GapKind.AWAY if kind is not GapKind.AWAY else GapKind.UNLISTED
-    assert len(of(PageOnCall, then(first.aggregate, TextsMissing(kind=other), at(60)))) == (kind is GapKind.REPORTS)
-    assert len(of(PageOnCall, then(first.aggregate, TextsMissing(kind=other), at(3600)))) == 1
-    assert not of(PageOnCall, then(Desk(roster=MEMBERS), TextsMissing(kind=kind, minutes=5)))
-
-
-def test_a_carrier_that_cannot_be_asked_for_an_hour_is_a_call_in_any_case() -> None:
-    """People on duty were told an hour ago and it lasts: the person on call is called, and again each hour."""
-    unlisted = TextsMissing(kind=GapKind.UNLISTED, minutes=65)
-    step = then(Desk(roster=MEMBERS), unlisted)
-    assert len(of(PageOnCall, step)) == 1
-    assert not of(PageOnCall, then(step.aggregate, unlisted, at(60)))
-    assert len(of(PageOnCall, then(step.aggregate, unlisted, at(3600)))) == 1
-
-
 @every_row("alarm", list(AlarmKind))
 def test_the_same_alarm_again_is_an_edit(alarm: AlarmKind) -> None:
     """Each kind of a thread is a new message; the same one within minutes edits it. Duress and a person's call never do."""
@@ -92,23 +63,3 @@ def test_the_same_alarm_again_is_an_edit(alarm: AlarmKind) -> None:
         (30, replace(raised, alarm=AlarmKind.DURESS)),
     ):
         assert [p for p in of(SendMessage, then(again.aggregate, event, at(later))) if p.ref != "board"], "a new message"
-
-
-@every_row(
-    ("event", "called"),
-    [
-        (HomeserverIncident(kind=HomeserverIncidentKind.DEVICE_GONE), True),
-        (HomeserverIncident(kind=HomeserverIncidentKind.ROOMS_LOST), False),
-        (HomeserverIncident(kind=HomeserverIncidentKind.GAP), False),
-        (HomeserverIncident(kind=HomeserverIncidentKind.MODULE), False),
-        (HomeserverIncident(kind=HomeserverIncidentKind.OLD_ROOMS), False),
-        (HomeserverIncident(kind=HomeserverIncidentKind.ROOM_CHANGED, designation="amber heron"), False),
-        (HomeserverIncident(kind=HomeserverIncidentKind.SUSPENDED), True),
-        (SyncStalled(minutes=3), True),
-        (KeysMissing(conversations=1), True),
-        (CanaryFailed(step=CanaryStep.SILENT), True),
-    ],
-)
-def test_what_the_desk_may_not_hear_is_a_call_besides(event: Event, called: bool) -> None:
-    """The person on call hears of what may keep words from the desk, or takes facts back; of nothing else."""
-    assert len(of(PageOnCall, then(Desk(roster=MEMBERS), event))) == called

@@ -15,12 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.staffing.shifts import (
-    MOST_NIGHTS,
     WEEK,
     gaps,
     local_minute,
     next_change,
-    nights_in_a_row,
     on_shift,
     shift_ends,
 )
@@ -75,33 +73,6 @@ def test_a_night_is_one_shift_and_a_date_has_its_own() -> None:
 NIGHT: Periods = ((0, 360), (1320, 1440))
 
 
-@every_row(
-    ("nights", "now", "count"),
-    [
-        ({"tue": NIGHT[:1], "mon": NIGHT[1:]}, "2027-01-11T22:00", 1),
-        ({"mon": NIGHT[1:], "tue": NIGHT, "wed": NIGHT, "thu": NIGHT[:1]}, "2027-01-13T22:00", 3),
-        ({"mon": NIGHT[1:], "tue": NIGHT, "wed": NIGHT, "thu": NIGHT[:1]}, "2027-01-14T05:59", 3),
-        ({"mon": NIGHT[1:], "tue": NIGHT, "wed": NIGHT, "thu": NIGHT[:1]}, "2027-01-14T06:00", 0),
-        ({"mon": ((480, 960),), "tue": ((480, 960),)}, "2027-01-12T09:00", 0),
-        ({"mon": ((1080, 1440),), "tue": ((1080, 1440),)}, "2027-01-12T20:00", 0),
-        ({"mon": ((300, 600),)}, "2027-01-11T06:00", 0),
-        ({"mon": ((299, 600),)}, "2027-01-11T06:00", 1),
-        (dict.fromkeys(WEEKDAYS, NIGHT), "2027-01-13T23:00", MOST_NIGHTS),
-    ],
-)
-def test_nights_in_a_row(nights: dict[str, Periods], now: str, count: int) -> None:
-    """A night is what of a shift lies before five; an evening, a day and a shift that is over are none."""
-    assert nights_in_a_row(calendar(of_week(nights)), ANA, at(now)) == count
-    assert nights_in_a_row(calendar(of_week(nights)), BEN, at(now)) == 0
-
-
-def test_nights_over_a_change_of_clocks_and_a_day_off() -> None:
-    """The night in which an hour comes twice is one night, also within that hour; a date off ends the row."""
-    off = of_week(dict.fromkeys(WEEKDAYS, NIGHT), dates={date(2026, 10, 29): ()})
-    for fold in (0, 1):
-        assert nights_in_a_row(calendar(off), ANA, at("2026-11-01T01:30", fold)) == 3
-
-
 def test_a_gap_is_where_the_line_is_open_and_nobody_known_is_on() -> None:
     """Nights of a line that is closed are none, people who are not at the desk fill none, what meets is one gap."""
     shifts = calendar(person(mon=((480, 720),)), person(BEN, mon=((720, 1200),)))
@@ -112,15 +83,6 @@ def test_a_gap_is_where_the_line_is_open_and_nobody_known_is_on() -> None:
     night = ((at("2027-01-04T00:00"), at("2027-01-04T08:00")), (at("2027-01-04T20:00"), at("2027-01-05T00:00")))
     assert gaps(shifts, ALWAYS, people=(ANA, BEN), **day) == night
     assert local_minute(shifts, night[0][1]) == "2027-01-04 08:00"
-
-
-def test_clocks_that_change() -> None:
-    """The hour that comes twice is on shift twice; a shift that begins in the hour left out begins after it."""
-    twice = calendar(person(sun=((60, 120),)))
-    assert shift_ends(twice, ANA, at("2026-11-01T01:00")) == at("2026-11-01T01:00") + 2 * 3600
-    assert shift_ends(twice, ANA, at("2026-11-01T01:30", fold=1)) == at("2026-11-01T02:00")
-    skipped = calendar(person(sun=((150, 240),)))
-    assert next_change(skipped, at("2027-03-14T01:00")) == at("2027-03-14T03:00")
 
 
 PERIOD = st.tuples(st.integers(0, 1439), st.integers(1, 1440)).filter(lambda period: period[0] < period[1])
@@ -184,17 +146,3 @@ def test_a_bad_calendar_is_refused_without_a_name(shifts: str, tmp_path: Path) -
         load(["base", str(file)])
     assert any(BAD[shifts] in problem for problem in refused.value.problems), refused.value.problems
     assert all("@ana" not in problem for problem in refused.value.problems)
-
-
-def test_a_good_calendar_takes_the_zone_of_the_hours(tmp_path: Path) -> None:
-    """Without a zone of its own it has that of the hours; hours without one need it said."""
-    file = tmp_path / "agency.yaml"
-    people = '{people: [{who: "@ana:x", week: {mon: ["08:00-12:00"]}}]}\n'
-    file.write_text(HEAD + people + 'hours: {timezone: Europe/Madrid, week: {mon: ["08:00-20:00"]}}\n', encoding="utf-8")
-    shifts = load(["base", str(file)]).shifts
-    assert shifts is not None
-    assert shifts.timezone == "Europe/Madrid"
-    assert shifts.people[0].week[0] == ((480, 720),)
-    file.write_text(HEAD + people + "hours: {always: true}\n", encoding="utf-8")
-    with pytest.raises(PackError, match=r"shifts\.timezone: is needed"):
-        load(["base", str(file)])

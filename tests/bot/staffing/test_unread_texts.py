@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from bot.decide import decide
 from bot.model.actions import DESK, PageOnCall, SendMessage
 from bot.model.desk import Thread
-from bot.model.events import Event, MemberJoined, MessageRead, MessageSent, TimerDue
-from bot.model.thread import Consent, ThreadState
-from bot.model.thread_desk_events import AlarmRaised
-from bot.model.transactional_actions import CancelTimer, SendEvent, SetTimer
-from policies.pack import ResumeMode
+from bot.model.events import MemberJoined, MessageRead, TimerDue
+from bot.model.transactional_actions import SetTimer
 from tests.bot.examples import alarms, arrived, at, held, of, said, texts, then, waiting
 from tests.bot.simulation import Simulation
-from tests.bot.strategies import ANA, BEN, NOW, OWNERS, PACK, SUE, with_settings
+from tests.bot.strategies import ANA, BEN, NOW, OWNERS, PACK, SUE
 from tests.every_row import every_row
 
 T1 = OWNERS[0]
@@ -58,13 +54,6 @@ def test_whoever_claims_and_does_not_read_is_not_the_last_who_hears(comes: bool)
     assert calls == [(FIRST, both, 0), (2 * FIRST, both, 1), (2 * FIRST + AGAIN, both, 1)]
 
 
-def test_the_assignee_is_called_in_the_room_and_others_at_the_desk() -> None:
-    """The alarm names its assignee, whom it does not call once more."""
-    step = then(unread(), TimerDue(key="unread"), at(FIRST))
-    (raised,) = [action.event for action in of(SendEvent, step) if isinstance(action.event, AlarmRaised)]
-    assert raised.by == ANA
-
-
 def test_whoever_has_read_is_not_called() -> None:
     """A receipt, or anything that the assignee says, ends it; what another person reads does not."""
     assert due(unread()) == ["unread"]
@@ -88,37 +77,6 @@ def test_a_receipt_for_an_earlier_text_does_not_count_for_a_later_one() -> None:
     assert then(unread(), receipt, at(1, texts_after=9)).aggregate.lifecycle.unseen == 1
 
 
-def test_words_that_cross_a_text_do_not_count_as_read() -> None:
-    """What the assignee said before a text came shows nothing of that text."""
-    assert due(then(unread(), said("I am here", at=NOW - 1), at(1)).aggregate) == ["unread"]
-    assert due(then(unread(), said("I am here", at=NOW), at(1)).aggregate) == []
-
-
-@pytest.mark.parametrize("body", ["I am here", "// a note", "!status"])
-def test_words_that_the_room_shows_before_a_text_do_not_count_as_read(body: str) -> None:
-    """A text may have come before they were said and be shown behind them, as when the homeserver was away."""
-    step = then(unread(), said(body, at=NOW + 1), at(1, texts_after=1))
-    assert step.aggregate.lifecycle.unseen == 1
-    assert due(step.aggregate) == ["unread"]
-
-
-@pytest.mark.parametrize("command", ["!close", "!close now", "!close now anyway"])
-def test_nothing_is_closed_over_a_text_that_was_shown_behind_the_command(command: str) -> None:
-    """Whoever closes had not seen it."""
-    step = then(unread(), said(command, sender=SUE, at=NOW + 1), at(1, texts_after=1))
-    assert step.aggregate.lifecycle.closes_at == 0.0
-    assert step.aggregate.lifecycle.state is ThreadState.OPEN
-
-
-def test_only_the_first_unread_text_begins_the_time() -> None:
-    """Texts that follow postpone nothing, and after all was read it begins again from the first."""
-    step = then(held(), arrived("one", id="a"))
-    assert [(timer.key, timer.due) for timer in of(SetTimer, step) if timer.key == "unread"] == [("unread", NOW + FIRST)]
-    assert CancelTimer(key="unread-again") in step.actions
-    second = then(step.aggregate, arrived("two", id="b", seconds=60), at(60))
-    assert [timer for timer in of(SetTimer, second) if timer.key == "unread"] == []
-
-
 @pytest.mark.practice(30)
 @every_row("is_read", [True, False])
 @every_row("body", ["please help he is outside", "", "BYE"])
@@ -132,87 +90,6 @@ def test_a_text_after_a_stop_is_called_for(body: str, is_read: bool) -> None:
     assert (alarms(step), texts(step)) == (["unread"], [])
     stopped_again = then(thread, arrived("STOP", id="s2", seconds=90), at(90)).aggregate
     assert due(stopped_again) == [], "a STOP needs nobody"
-
-
-def test_a_text_of_the_second_of_the_stop_is_called_for() -> None:
-    """A carrier's times are in whole seconds: which of the two came first is not known."""
-    at_once = {"seconds": 9, "sent_at": NOW + 9}
-    thread = then(held(), arrived("STOP", id="s", **at_once), at(9)).aggregate
-    assert due(thread) == []
-    assert due(then(thread, arrived("help", id="h", **at_once), at(9)).aggregate) == ["unread"]
-
-
-def test_a_text_of_a_phone_that_said_stop_in_an_earlier_conversation_is_called_for() -> None:
-    """When that was texted is not kept, and it was before."""
-    thread = then(held(consent=Consent(stopped=True)), arrived("are you there?", id="h"))
-    assert due(thread.aggregate) == ["unread"]
-
-
-@pytest.mark.practice(30)
-def test_the_only_one_on_duty_is_asleep_when_a_texter_writes_after_a_stop() -> None:
-    """The person on call is called once ten minutes are over, and again, until somebody reads."""
-    world = Simulation(PACK, threads=1)
-    for user in (BEN, SUE):
-        world.say(DESK, user, "!off")
-    world.open(T1, ANA)
-    world.text(T1, "STOP")
-    world.settle()
-    for _ in range(6):
-        world.pass_time(FIRST)
-        world.settle()
-    assert world.pages == 0
-    world.text(T1, "please help he is outside")
-    world.settle()
-    pages = []
-    for _ in range(3):
-        world.pass_time(FIRST)
-        world.settle()
-        pages.append(world.pages)
-    assert pages[0] == 1
-    assert pages[-1] > 1
-
-
-def test_a_start_is_called_for() -> None:
-    """Where the line always asks, where nobody knows which of START and STOP came first, and where it resumes at once."""
-    asks = with_settings(stop_resumes=ResumeMode.ASK)
-    stop = arrived("STOP", id="s", seconds=9)
-    late = arrived("START", id="g", seconds=5, sent_at=NOW + 5)
-    for pack, start in ((asks, arrived("START", id="g", seconds=60)), (PACK, late)):
-        thread: Thread = decide(pack, at(9), held(), stop).aggregate
-        assert due(thread) == []
-        thread = decide(pack, at(60), thread, start).aggregate
-        assert thread.consent.may_resume
-        assert due(thread) == ["unread"]
-    resumed = then(then(held(), stop, at(9)).aggregate, arrived("START", id="g", seconds=60), at(60)).aggregate
-    assert (resumed.consent.stopped, due(resumed)) == (False, ["unread"])
-
-
-@pytest.mark.parametrize(
-    "last",
-    [
-        arrived("Liked “You will get no more texts”", id="l", seconds=20),
-        arrived("I'm driving", id="l", seconds=20),
-        arrived("are you there", id="l", seconds=-500, sent_at=NOW - 500),
-        said("!stopped", sender=SUE, at=NOW + 20),
-    ],
-)
-def test_what_needs_nobody_after_a_stop_calls_nobody(last: Event) -> None:
-    """What a phone sends by itself, a text from before the STOP, and a person who honours a wish for no more texts."""
-    words = arrived("please text me no more", id="w", seconds=9)
-    stop = words if isinstance(last, MessageSent) else arrived("STOP", id="s", seconds=9)
-    thread = then(then(held(), stop, at(9)).aggregate, last, at(20)).aggregate
-    assert thread.consent.stopped
-    assert thread.lifecycle.unseen
-    assert due(thread) == []
-
-
-def test_a_stop_that_came_late_hides_no_text_that_was_texted_after_it() -> None:
-    """They texted once more before the STOP reached us."""
-    thread = then(held(), arrived("he is outside", id="h", seconds=500, sent_at=NOW + 500), at(500)).aggregate
-    for body, seconds in (("STOP", 5), ("STOP", 9)):
-        thread = then(thread, arrived(body, id=f"s{seconds}", seconds=seconds, sent_at=NOW + seconds), at(510)).aggregate
-        assert thread.consent.stopped
-        assert due(thread) == ["unread"]
 
 
 def test_nobody_is_called_over_a_closing_or_a_stop() -> None:

@@ -6,14 +6,13 @@ from collections.abc import Callable
 
 import pytest
 
-from bot.model.actions import DESK, OFFICE, SendMessage
-from bot.model.events import MemberLeft, Outcome
+from bot.model.actions import DESK, OFFICE
+from bot.model.events import Outcome
 from bot.model.thread_desk_events import DuressFlagChanged, ThreadActivity
-from bot.staffing.wellbeing import LONG_CONVERSATION, OFFER, OFFER_AGAIN_AFTER, TALK, TALK_LATER
-from bot.wording.catalogue import ENGLISH
+from bot.staffing.wellbeing import LONG_CONVERSATION, OFFER, OFFER_AGAIN_AFTER, TALK
 from bot.wording.notice import notice_of
 from tests.bot.simulation import Simulation
-from tests.bot.strategies import ANA, BEN, NAMED, OWNERS, PACK, SUE, with_settings
+from tests.bot.strategies import ANA, BEN, OWNERS, PACK, SUE
 
 T1, T2 = OWNERS[:2]
 
@@ -71,21 +70,6 @@ def test_an_offer_after_what_may_stay_with_one(what: Callable[[Simulation], None
     assert [offers(world, user) for user in (BEN, SUE)] == [0, 0]
 
 
-@pytest.mark.practice(32)
-def test_no_supervisor_is_promised_who_is_not_there() -> None:
-    """With no supervisor on duty the offer, and the answer to `!debrief`, say so."""
-    world = open_one()
-    world.say(DESK, SUE, "!off")
-    world.say(T1, ANA, "!escalate")
-    world.settle()
-    world.say(T1, ANA, "!debrief")
-    world.say(T1, ANA, "!release")
-    world.settle()
-    assert offers(world, ANA) == 0
-    assert world.seen(OFFICE + ANA).count(TALK_LATER) == 2
-    assert TALK not in world.seen(OFFICE + ANA)
-
-
 def test_an_offer_is_not_made_twice_in_a_few_hours() -> None:
     """Whoever lets go of two heavy ones in an afternoon is asked once; on the next day again."""
     world = open_one()
@@ -102,55 +86,6 @@ def test_an_offer_is_not_made_twice_in_a_few_hours() -> None:
     world.say(T1, ANA, "!release")
     world.settle()
     assert offers(world, ANA) == 2
-
-
-@pytest.mark.practice(32)
-def test_it_names_nobody_and_is_for_one_alone() -> None:
-    """No designation, no word of anybody, no mention at the desk; a person who left the desk is not written to."""
-    world = open_one()
-    world.say(T1, ANA, "!escalate")
-    world.settle()
-    world.tell(DESK, MemberLeft(place=DESK, user=ANA))
-    world.settle()
-    assert offers(world, ANA) == 0
-    assert not [name for name in NAMED if name in ENGLISH[OFFER]]
-    assert "debrief" not in world.seen(DESK)
-
-
-def test_whoever_has_much_is_told_privately_and_in_counts() -> None:
-    """At the cap one is told in one's office what one carries: numbers only, once in a few hours."""
-    world = Simulation(with_settings(cap=2), threads=2)
-    world.open(T1, ANA)
-    world.open(T2, ANA)
-    posts = [post for room, post in world.rooms if room == OFFICE + ANA and isinstance(post, SendMessage) and not post.ref]
-    assert len(posts) == 1
-    assert "You have 2 conversation(s) open" in posts[0].body
-    assert not [name for name in NAMED if name in posts[0].body]
-    world.say(T1, ANA, "!release")
-    world.settle()
-    world.say(DESK, ANA, "!claim")
-    world.settle()
-    assert len([1 for room, post in world.rooms if room == OFFICE + ANA and not post.ref]) == 1
-
-
-def test_a_long_shift_is_seen() -> None:
-    """After eight hours on duty with a person in one's hands one is told; the board says how long it has been."""
-    world = open_one()
-    world.pass_time(8 * 3600)
-    world.text(T1, "hello again")
-    world.settle()
-    world.pass_time(3)
-    world.settle()
-    assert "8 h on duty" in world.seen(OFFICE + ANA)
-    assert "ana 1/5 · 8 h on duty" in world.shown[DESK, "board"]
-    world.say(T1, ANA, "!release")
-    world.settle()
-    for word in ("!off", "!on"):
-        world.say(DESK, ANA, word)
-        world.settle()
-    world.pass_time(3)
-    world.settle()
-    assert "ana 0/5, " in world.shown[DESK, "board"], "a new shift begins at nothing"
 
 
 def test_the_desk_does_not_hear_of_every_text() -> None:

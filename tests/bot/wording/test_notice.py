@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import copy
 import re
-
-import pytest
 
 from bot.wording.catalogue import ENGLISH
 from bot.wording.notice import Notice, in_language, in_languages, join_notices, notice_for_all, notice_of, pack_notice
@@ -41,12 +38,6 @@ def test_notices_within_notices_and_side_by_side() -> None:
     ]
 
 
-def test_values_are_not_read_as_templates() -> None:
-    """A person's words with braces stand as they are."""
-    said = notice_of("sending.held", why=QUOTED)
-    assert (said, in_language(said, "es")) == (f"Held: {QUOTED}", f"En pausa: {QUOTED}")
-
-
 def test_what_is_loud_is_said_in_each_language_once() -> None:
     """A line for each language; readers of one language get one line."""
     said = notice_for_all(notice_of("word.yes"))
@@ -54,16 +45,3 @@ def test_what_is_loud_is_said_in_each_language_once() -> None:
     assert said.loud
     assert in_languages(said, ("en", "es", "en")) == "yes\nsí"
     assert in_languages(said, ("es",)) == "sí"
-
-
-def test_a_notice_can_be_copied() -> None:
-    """A copy of a notice is its words: what keeps values copies them."""
-    assert copy.deepcopy(notice_of("word.yes")) == "yes"
-
-
-def test_an_unknown_key_or_a_missing_value_is_an_error() -> None:
-    """A notice that cannot be said fails where it is made."""
-    with pytest.raises(KeyError):
-        notice_of("no.such_key")
-    with pytest.raises(KeyError):
-        notice_of("sending.held")
