@@ -11,7 +11,6 @@ from click.testing import CliRunner
 from bridge.carriers.adapter import Exposure
 from bridge.carriers.vendors.registry import CARRIER_KINDS
 from deploy.cli import main
-from tests.deploy.carrier.sample_lines import NAMES
 
 
 @pytest.mark.practice(19)
@@ -32,13 +31,3 @@ def test_exposure_for_a_program() -> None:
     assert list(exposures) == ["twilio", "smsgate"]
     assert set(exposures["twilio"]) == {field.name for field in fields(Exposure)}
     assert CliRunner().invoke(main.cli, ["exposure", "pigeon"]).exit_code == 2
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_exposure_is_honest(name: str) -> None:
-    """Each names what it read, and sets apart what nobody confirmed; what is not deletable is not promised."""
-    exposure = CARRIER_KINDS[name].exposure
-    assert exposure.sources
-    assert exposure.unconfirmed
-    assert exposure.remains
-    assert not set(exposure.unconfirmed) & set(exposure.keeps + exposure.we_delete)

@@ -18,18 +18,6 @@ from tests.packs import shipped
 PACK = shipped("base", "rehearsal")
 
 
-@pytest.mark.parametrize(
-    ("seconds", "words"),
-    [
-        *((0, "0 s"), (10, "10 s"), (90, "90 s"), (600, "10 min"), (5400, "90 min"), (86_400, "24 h")),
-        *((100 * 3600, "100 h"), (7 * 86_400, "7 days")),
-    ],
-)
-def test_a_length_of_time_is_exact(seconds: int, words: str) -> None:
-    """Counsel reads how long something is kept: a number that is less than that would be wrong."""
-    assert exposure_sheet.format_duration(seconds) == words
-
-
 async def test_it_names_every_part(line: LineDirectory) -> None:
     """Homeserver, bridge, keys, backups, logs, staff's devices, the texter's own phone; and each says who could read it."""
     entries = exposure_sheet.exposure_entries(line.config, PACK)
@@ -40,16 +28,6 @@ async def test_it_names_every_part(line: LineDirectory) -> None:
     assert all(entry.what and entry.how_long and entry.readable_by for entry in entries)
     (room,) = [entry for entry in entries if "conversation's room" in entry.where]
     assert all(word in room.remains for word in ("vacuum", "PostgreSQL", "write-ahead log", "dumps"))
-
-
-async def test_it_names_what_our_clients_leave_where_we_do_not_reach(line: LineDirectory) -> None:
-    """Push services hear of every event; an upload without a message stays; a room's id in what clients keep, too."""
-    entries = {entry.where: entry for entry in exposure_sheet.exposure_entries(line.config, PACK)}
-    (push,) = [entry for where, entry in entries.items() if "Push services" in where]
-    assert all(name in push.where for name in ("Apple", "Google"))
-    assert all(word in push.what for word in ("ids of room and event", "when", "two words", "never what was said"))
-    assert "what no message points to" in entries["Homeserver, uploads"].remains
-    assert all(word in entries["Homeserver, accounts"].remains for word in ("bare id", "direct chats", "filters"))
 
 
 @pytest.mark.parametrize(
@@ -95,16 +73,6 @@ async def test_a_postgresql_keeps_what_was_deleted(line: LineDirectory) -> None:
     assert "keys.index_key_file" in entry.readable_by
     assert all(word in entry.what for word in ("whose key stays", "carriers' ids", "states of sessions", "two hours"))
     assert "keys.db and the file of keys.vault_key_file" in entry.readable_by
-
-
-@pytest.mark.parametrize(
-    ("days", "says"), [(None, "for a time that nobody has said"), (0, "none are kept"), (14, "at most 14 days")]
-)
-async def test_for_how_long_copies_of_a_postgresql_are_kept(line: LineDirectory, days: int | None, says: str) -> None:
-    """By what the configuration says, and where it says nothing, that."""
-    config = line.config.model_copy(update={"database": DatabaseSettings(url_file=Path("url"), copies_kept_days=days)})
-    [entry] = [each for each in exposure_sheet.exposure_entries(config, PACK) if "PostgreSQL of the bridge" in each.where]
-    assert f"base backups and dumps: {says}" in entry.how_long
 
 
 async def test_the_verb_tells_line_and_carrier(line: LineDirectory) -> None:

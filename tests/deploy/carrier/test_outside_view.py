@@ -16,7 +16,7 @@ from cryptography.x509.oid import NameOID
 from bridge.config.load import load
 from bridge.config.sections import Config
 from deploy.carrier import outside_view
-from deploy.carrier.outside_view import check_certificate, check_dns
+from deploy.carrier.outside_view import check_certificate
 from tests.deploy.carrier.sample_lines import sample
 from tests.fakes.authority import SIGNS_CERTIFICATES
 from tests.free_ports import free_ports
@@ -91,11 +91,3 @@ async def test_a_certificate_for_another_name_is_refused(tmp_path: Path, monkeyp
         refused = await check_certificate(public(tmp_path, f"https://localhost:{port}"))
     assert (refused.ok, "not valid for 'localhost'" in refused.what) == (False, True), refused
     assert "Is the name right" in refused.do
-
-
-async def test_a_name_that_nobody_knows_is_no_answer(tmp_path: Path) -> None:
-    """It is to do before the first text; an address of this machine needs no name."""
-    for carrier in ({}, {"api_base": "http://127.0.0.1:1"}):
-        unknown = await check_dns(public(tmp_path, "https://nobody.invalid", **carrier))
-        assert (unknown.ok, unknown.asked, bool(unknown.do)) == (True, False, True)
-    assert (await check_dns(public(tmp_path, "http://127.0.0.1:1"))).asked

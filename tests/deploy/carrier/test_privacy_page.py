@@ -14,13 +14,12 @@ from bridge.carriers.vendors.registry import CARRIER_KINDS
 from bridge.config.load import load
 from bridge.config.sections import Config, MetricsSettings, OnCall
 from deploy.carrier.exposure_sheet import format_duration
-from deploy.carrier.privacy_page import RehearsalOnly, privacy_page
+from deploy.carrier.privacy_page import privacy_page
 from deploy.carrier.privacy_wording import ENGLISH, SPANISH
 from deploy.cli.main import cli
 from policies.load import load as load_pack
-from policies.pack import BreakGlass, Pack
+from policies.pack import Pack
 from tests.deploy.init.answers import PASSWORD, PATH_SECRET, answers, run_init
-from tests.deploy.line_directory import line_directory
 
 FIGURES = (
     "message_ttl",
@@ -122,27 +121,3 @@ def test_both_languages_say_the_same(line: tuple[Config, Pack, Path]) -> None:
     assert " days" not in theirs
     result = CliRunner().invoke(cli, ["privacy", "--data", str(directory), "--language", "es"])
     assert (result.exit_code, result.stdout) == (0, theirs)
-
-
-def test_spanish_makes_nobody_a_woman_or_a_man() -> None:
-    """As the texts for staff (decisions/desk.md, "Spanish for staff")."""
-    for key, sentence in SPANISH.items():
-        assert not re.search(r"\b(supervisor\w*|nosotr[ao]s|un[ao]s? abogad[ao])\b", sentence, re.IGNORECASE), key
-
-
-async def test_a_rehearsal_has_no_page(tmp_path: Path) -> None:
-    """Nobody texts it but us."""
-    async with line_directory(tmp_path) as rehearsal:
-        with pytest.raises(RehearsalOnly):
-            privacy_page(rehearsal.config, load_pack(rehearsal.config.line.packs))
-        result = CliRunner().invoke(cli, ["privacy", "--data", str(rehearsal.layout.data)])
-    assert (result.exit_code, result.stdout) == (2, "")
-    assert "no public" in result.stderr
-
-
-def test_who_may_see_a_number_alone_is_said(line: tuple[Config, Pack, Path]) -> None:
-    """Only where the agency's policy lets one person do it."""
-    config, pack, _ = line
-    assert "one person alone" not in privacy_page(config, pack)
-    settings = dataclasses.replace(pack.settings, break_glass=BreakGlass.ALONE)
-    assert "one person alone" in privacy_page(config, dataclasses.replace(pack, settings=settings))

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import errno
-import os
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from types import MappingProxyType
 
-import pytest
 import yaml
 from click.testing import CliRunner, Result
 
@@ -70,13 +67,6 @@ def test_what_nobody_stands_for_is_told() -> None:
     assert "Do not send this yet" not in registration_kit.render_kit(finished)
 
 
-def test_the_brand_conflict_is_said() -> None:
-    """What carriers want and safety does not, the way out, and what must not be believed."""
-    written = registration_kit.render_kit(shipped("base"))
-    for words in ("Carriers want a brand in each message; safety wants no name", "neutral brand", "never imply", "HELP"):
-        assert words in written
-
-
 def test_the_answer_to_help_is_the_one_that_is_sent() -> None:
     """Without one the kit asks for words; with one it has the agency's own, in every language."""
     pack = shipped("base")
@@ -86,19 +76,6 @@ def test_the_answer_to_help_is_the_one_that_is_sent() -> None:
     written = registration_kit.render_kit(forced)
     assert "none is automatic" not in written
     assert all(f"> {pack.say(TextName.LATER, language)}\n" in written for language in pack.languages)
-
-
-def test_links_and_numbers_in_texts_are_found() -> None:
-    """The campaign says truthfully whether a text holds a telephone number or a link."""
-    pack = shipped("base")
-    assert "| Telephone numbers in texts | yes |" in registration_kit.render_kit(pack)
-    assert "| Links in texts | no |" in registration_kit.render_kit(pack)
-    only = {name: pack.texts[name] for name in (TextName.GREETING, TextName.STOP)}
-    said = dict.fromkeys(TextName, pack.texts[TextName.STOP]) | only
-    assert "| Telephone numbers in texts | no |" in registration_kit.render_kit(replace(pack, texts=MappingProxyType(said)))
-    linked = replace(only[TextName.GREETING].wordings["en"], text="See https://text.example/a")
-    said[TextName.GREETING] = replace(only[TextName.GREETING], wordings={"en": linked, "es": linked})
-    assert "| Links in texts | yes |" in registration_kit.render_kit(replace(pack, texts=MappingProxyType(said)))
 
 
 def test_from_a_configuration(tmp_path: Path) -> None:
@@ -119,28 +96,6 @@ def test_from_a_configuration(tmp_path: Path) -> None:
     assert "s3cret" not in result.output
 
 
-def test_a_directory_instead(tmp_path: Path) -> None:
-    """`--data` takes the configuration of a line's directory; both at once is a usage error."""
-    path = sample(tmp_path, "kannel")
-    raw = yaml.safe_load(path.read_text(encoding="utf-8"))
-    raw["lines"][0]["packs"] = ["base"]
-    path.write_text(yaml.safe_dump(raw), encoding="utf-8")
-    result = run("--data", tmp_path)
-    assert result.exit_code == 0
-    assert "| Carrier | kannel |" in result.output
-    assert run("--data", tmp_path, "--config", path).exit_code == 2
-
-
-@pytest.mark.parametrize("option", ["--config", "--data"])
-def test_nothing_there_exits_2(option: str, tmp_path: Path) -> None:
-    """A configuration that cannot be read is told and exits 2, and nothing is written."""
-    out = tmp_path / "kit.md"
-    result = run(option, tmp_path / "none", "--out", out)
-    assert result.exit_code == 2
-    assert "cannot be read" in result.output
-    assert not out.exists()
-
-
 def test_a_file_is_made_once(tmp_path: Path) -> None:
     """`--out` writes what would be printed; what the agency filled in afterwards is never written over."""
     out = tmp_path / "kit.md"
@@ -149,17 +104,3 @@ def test_a_file_is_made_once(tmp_path: Path) -> None:
     out.write_text("filled in", encoding="utf-8")
     assert run("--out", out).exit_code == 2
     assert out.read_text(encoding="utf-8") == "filled in"
-
-
-def test_a_full_disk_leaves_no_half_of_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It would be in the way of the next try: a file that exists is left as it is."""
-    out = tmp_path / "kit.md"
-
-    def full(_descriptor: int) -> None:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-    with monkeypatch.context() as patch:
-        patch.setattr(os, "fsync", full)
-        result = run("--out", out)
-    assert (result.exit_code, f"{out}: No space left on device; make room" in result.output) == (2, True)
-    assert run("--out", out).exit_code == 0

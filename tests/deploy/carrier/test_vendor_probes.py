@@ -10,14 +10,13 @@ from typing import Any
 import pytest
 import yaml
 from aiohttp import web
-from yarl import URL
 
 from bridge.carriers.client_credentials import basic_auth
 from bridge.config.load import load
 from bridge.config.sections import Config
 from deploy.carrier import vendor_probes
-from deploy.carrier.carrier_check import check_carrier, check_login, is_refused, login_status
-from deploy.carrier.vendor_probes import GATEWAYS, LOGIN_PROBES
+from deploy.carrier.carrier_check import check_carrier, check_login, login_status
+from deploy.carrier.vendor_probes import LOGIN_PROBES
 from tests.bridge.carriers.carrier_line import carrier_line
 from tests.deploy.carrier.sample_lines import NAMES, SECRET, adapter_of, sample
 from tests.fakes import jasmin, vonage
@@ -159,53 +158,18 @@ async def test_only_the_vendor_takes_a_login(
         assert SECRET not in report.as_json()
 
 
-@asynccontextmanager
-async def running_jasmin() -> AsyncIterator[jasmin.FakeJasmin]:
+async def test_what_asks_jasmin_by_itself_leaves_no_password_there(tmp_path: Path, port: int) -> None:
+    """`status` and `doctor` see that Jasmin answers, and that another program does not answer as it would."""
     fake = jasmin.FakeJasmin(webhook="http://127.0.0.1:9/carriers/demo")
     await fake.start()
     try:
-        yield fake
-    finally:
-        await fake.stop()
-
-
-@pytest.mark.parametrize(
-    ("login", "tells", "ok", "word"),
-    [
-        (jasmin.LOGIN, True, True, "takes the login"),
-        (jasmin.LOGIN, False, True, "takes the login"),
-        ((jasmin.LOGIN[0], "another password"), True, False, "refuses the login (403)"),
-        (("another", jasmin.LOGIN[1]), False, False, "refuses the login (403)"),
-        ((jasmin.LOGIN[0], "a password of more than sixteen"), True, False, "not what this carrier says"),
-    ],
-    ids=["right", "right, and may not ask", "another password", "another user", "too long"],
-)
-async def test_jasmin_is_asked_for_the_balance(
-    tmp_path: Path, port: int, *, login: tuple[str, str], tells: bool, ok: bool, word: str
-) -> None:
-    """`carrier check` says whether it takes the line's login, sends nothing, and says what the question leaves there."""
-    async with running_jasmin() as fake:
-        fake.tells_balance = tells
-        config = at(tmp_path, "jasmin", port, fake.base, username=login[0])
-        (tmp_path / "password_file").write_text(login[1], encoding="utf-8")
-        report = await check_carrier(config)
-        (row,) = [row for row in report.checks if row.name == "carrier login"]
-        assert (row.ok, word in row.what) == (ok, True), row
-        assert row.do
-        assert ("`access_log`" in row.do) is ok
-        assert [URL(address).path for address in fake.addresses] == ["/balance"]
-        assert fake.texts_at_handset == {}
-        assert login[1] not in report.as_json()
-
-
-async def test_what_asks_jasmin_by_itself_leaves_no_password_there(tmp_path: Path, port: int) -> None:
-    """`status` and `doctor` see that Jasmin answers, and that another program does not answer as it would."""
-    async with running_jasmin() as fake:
         config = at(tmp_path, "jasmin", port, fake.base)
         login, status = await check_login(config), await login_status(config)
         assert (login.ok, status.ok, status.warning) == (True, True, False)
         assert "`quietline carrier check`" in status.what
         assert fake.addresses == ["/ping"] * 2
+    finally:
+        await fake.stop()
     async with vendor(always(text="<h1>welcome to the hotel</h1>", content_type="text/html")) as base:
         assert not (await check_login(at(tmp_path, "jasmin", port, base))).ok
 
@@ -234,16 +198,6 @@ async def test_kannel_says_whether_it_takes_our_login(
     assert requests == [once] * (4 if not takes else 2 + refusals), "nothing names a receiver, so nothing is sent"
 
 
-@pytest.mark.parametrize("name", GATEWAYS)
-async def test_a_gateway_that_does_not_run(name: str, tmp_path: Path, port: int) -> None:
-    """It is told, as a warning in `status`: the line's own parts run."""
-    config = at(tmp_path, name, port, f"http://127.0.0.1:{port}")
-    away, status = await check_login(config), await login_status(config)
-    assert (away.ok, status.ok, status.warning) == (False, True, True)
-    assert "cannot be reached" in status.what
-    assert status.do
-
-
 @pytest.mark.parametrize("token", [SECRET, "another"])
 async def test_the_auth_token_is_asked_about_too(token: str, tmp_path: Path, port: int) -> None:
     """Where an API key sends, the auth token still verifies what comes: a wrong one is told, though the key is right."""
@@ -266,27 +220,6 @@ async def test_the_applications_own_key(key: Any, tmp_path: Path, port: int) -> 
     async with vendor(knowing("vonage", key=key)) as base:
         got = await found(at(tmp_path, "vonage", port, base), tmp_path, port)
         assert not got["carrier login"]
-
-
-async def test_another_phone(tmp_path: Path, port: int) -> None:
-    """An account that does not have the configured phone is told."""
-    async with vendor(knowing("smsgate", device="ffff")) as base:
-        assert (await found(at(tmp_path, "smsgate", port, base), tmp_path, port))["carrier login"] is False
-
-
-@pytest.mark.parametrize("name", NAMES)
-async def test_what_our_own_signature_does_not_show(name: str, tmp_path: Path, port: int) -> None:
-    """A webhook that we signed ourselves says nothing of the vendor's copy of the secret: the check says how to see it."""
-    async with vendor(knowing(name)) as base:
-        config = at(tmp_path, name, port, base)
-        directory = tmp_path / "door"
-        directory.mkdir()
-        carrier = adapter_of(config)
-        async with carrier_line(directory, carrier, port=port):
-            (signature,) = [item for item in (await check_carrier(config)).checks if item.name == "webhook"]
-        await carrier.close()
-    assert signature.ok
-    assert "phone of your own" in signature.do
 
 
 async def test_another_public_address(tmp_path: Path, port: int) -> None:
@@ -332,31 +265,3 @@ async def test_telnyx_redaction(profile: Any, tmp_path: Path, port: int) -> None
     async with vendor(knowing("telnyx", profile)) as base:
         got = await found(at(tmp_path, "telnyx", port, base), tmp_path, port)
         assert (got["carrier login"], got["erasure"]) == (True, False)
-
-
-@pytest.mark.parametrize("answer", [{"data": []}, {"data": [{"phone_number": NUMBER}]}, {"data": 7}, {}])
-async def test_telnyx_number_without_profile(answer: Any, tmp_path: Path, port: int) -> None:
-    """A number of the line that is in no messaging profile of the account is told: nothing is known of its texts."""
-
-    def say(request: web.Request) -> web.Response:
-        return web.json_response(answer) if "phone_numbers" in request.path else knowing("telnyx")(request)
-
-    async with vendor(say) as base:
-        assert (await found(at(tmp_path, "telnyx", port, base), tmp_path, port))["erasure"] is False
-
-
-async def test_a_vendor_that_cannot_be_reached_says_nothing_of_the_login(tmp_path: Path, port: int) -> None:
-    """Without a way to the internet the row tells so, and what to do: never what it says of a login that is refused."""
-    config = at(tmp_path, "twilio", port, f"http://127.0.0.1:{port}")
-    (away,) = [row for row in (await check_carrier(config)).checks if row.name == "carrier login"]
-    async with vendor(always(status=401)) as base:
-        (refused,) = [
-            row for row in (await check_carrier(at(tmp_path, "twilio", port, base))).checks if row.name == "carrier login"
-        ]
-    assert (away.ok, refused.ok) == (False, False)
-    assert (is_refused(away), is_refused(refused)) == (False, True)
-    assert away.what == "the carrier cannot be reached"
-    assert "not asked about" in away.do
-    assert "127.0.0.1" in away.do
-    assert "internet" in away.do
-    assert "not asked about" not in refused.do

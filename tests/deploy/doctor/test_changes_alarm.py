@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import json
 import os
 from collections.abc import AsyncIterator
@@ -14,7 +13,6 @@ import pytest
 import pytest_asyncio
 from click.testing import CliRunner, Result
 
-from bridge.config.load import ConfigError, load
 from bridge.outbound import pager
 from bridge.storage.errors import Unavailable
 from bridge.tables import line_state
@@ -111,40 +109,6 @@ async def test_a_unit_that_failed_is_told(line: RealLine, calls: list[str]) -> N
     assert (await left(line), calls) == (["quietline-backup"], [])
 
 
-async def test_a_unit_that_systemd_does_not_name_is_told_too(line: RealLine) -> None:
-    """Several units have one handler, and then systemd says not which of them failed: the desk reads what lists it."""
-    words = ("alarm", "failed", "--data", str(line.layout.data))
-    assert (await invoke(words)).exit_code == 0
-    assert await left(line) == ["systemctl --failed"]
-
-
-async def test_a_unit_that_failed_is_told_with_a_problem_in_the_configuration(line: RealLine, calls: list[str]) -> None:
-    """A secret that others can read is a problem of the next start. The line that runs hears of the unit."""
-    secret = line.layout.secrets / "as_token"
-    secret.chmod(0o644)
-    try:
-        with pytest.raises(ConfigError):
-            load(line.layout.config)
-        assert (await fail(line)).exit_code == 0
-        assert (await left(line), calls) == (["quietline-drill"], [])
-    finally:
-        secret.chmod(0o600)
-
-
-async def test_a_database_whose_address_is_lost_has_somebody_called(
-    line: RealLine, calls: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The file with the server's address is gone, so the desk cannot be told: the person on call is."""
-
-    async def lose(*_: Any) -> None:
-        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
-
-    monkeypatch.setattr(offline, "commit", lose)
-    assert (await fail(line)).exit_code == 0
-    assert calls == [pager.MESSAGE]
-    (line.config.data_dir / pager.LAST_CALL).unlink()
-
-
 LINES: Final = """\
 data_dir: {0}/bridge
 cellar: deep
@@ -171,36 +135,6 @@ async def test_of_a_configuration_that_is_none_the_person_on_call_is_found(
     for _ in range(2):
         assert (await invoke(["alarm", "failed", "--config", str(file)])).exit_code == 0
     assert hooks == [tmp_path / "south" / "hook", tmp_path / "north" / "hook"]
-
-
-async def test_a_call_that_no_way_takes_says_what_is_wrong(tmp_path: Path) -> None:
-    """The unit is started again; what a person needs to put right is in the unit's log."""
-    (tmp_path / "bridge").mkdir()
-    (tmp_path / "config.yaml").write_text(LINES.format(tmp_path))
-    result = await invoke(["alarm", "failed", "--data", str(tmp_path)])
-    assert result.exit_code == 1
-    assert "config.yaml: cellar: unknown key" in result.stderr
-    assert "no way took the call" in result.stderr
-
-
-@pytest.mark.parametrize(
-    ("on_call", "said"),
-    [
-        ("{webhok: x}", "lines.0.on_call.webhok: unknown key"),
-        ("[", "is not YAML"),
-        ("null", "cellar: unknown key"),
-        ("{}", "cellar: unknown key"),
-    ],
-)
-async def test_who_cannot_be_called_is_said_with_what_to_do(
-    tmp_path: Path, hooks: list[Path | None], on_call: str, said: str
-) -> None:
-    """Where the part about the person on call cannot be read, or names nobody, the verb fails and names the key."""
-    (tmp_path / "config.yaml").write_text(f"cellar: deep\nlines:\n  - on_call: {on_call}\n")
-    result = await invoke(["alarm", "failed", "--data", str(tmp_path)])
-    assert (result.exit_code, hooks) == (2, [])
-    assert said in result.stderr
-    assert "nobody was called: put lines.0.on_call right" in result.stderr
 
 
 async def test_a_failure_that_nobody_heard_of_is_told_by_the_next_try(
@@ -262,16 +196,6 @@ async def test_what_a_unit_prints_names_nobody(line: RealLine) -> None:
     assert (await look(line)).output == "ok  first passwords: well\n"
 
 
-async def test_of_a_configuration_that_is_none_a_unit_prints_no_word(tmp_path: Path) -> None:
-    """What stands in it is the agency's; that it cannot be used is said by its row and the exit code."""
-    (tmp_path / "config.yaml").write_text("lines: [{slug: noor, number: none}]")
-    result = await invoke(["doctor", "--data", str(tmp_path), "--alarm"])
-    assert result.exit_code == 2
-    assert "NOT configuration: not well\n" in result.output
-    assert "lines.0" not in result.output
-    assert result.output.count("configuration") == 1
-
-
 async def test_of_a_configuration_that_is_none_a_look_has_the_person_on_call_called(
     tmp_path: Path, hooks: list[Path | None]
 ) -> None:
@@ -284,23 +208,6 @@ async def test_of_a_configuration_that_is_none_a_look_has_the_person_on_call_cal
     (tmp_path / "config.yaml").write_text(LINES.format(tmp_path) + "attic: high\n")
     assert [(await invoke(words)).exit_code for _ in range(2)] == [2, 0]
     assert hooks == [tmp_path / "hook"] * 2
-
-
-async def test_a_call_from_a_look_that_no_way_took_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What nobody heard stays news, also where nobody could be called before because the file named nobody."""
-    answers = [False, True]
-
-    async def call(*_: Any) -> bool:
-        return answers.pop(0)
-
-    monkeypatch.setattr(pager, "call", call)
-    (tmp_path / "bridge").mkdir()
-    words = ["doctor", "--data", str(tmp_path), "--alarm"]
-    (tmp_path / "config.yaml").write_text("cellar: deep\nlines: [{slug: south}]\n")
-    assert [(await invoke(words)).exit_code for _ in range(2)] == [2, 2]
-    (tmp_path / "config.yaml").write_text(LINES.format(tmp_path))
-    assert [(await invoke(words)).exit_code for _ in range(3)] == [2, 2, 0]
-    assert answers == []
 
 
 async def test_what_could_not_be_told_is_told_the_next_time(
@@ -321,27 +228,6 @@ async def test_what_could_not_be_told_is_told_the_next_time(
     database.chmod(0o600)
     assert ((await look(line)).exit_code, await left(line)) == (0, [])
     assert calls == []
-
-
-async def test_a_problem_in_the_configuration_keeps_no_alarm(line: RealLine, calls: list[str]) -> None:
-    """The line runs on with the configuration of before: what breaks meanwhile is told at the desk, once."""
-    line.layout.doctor_alarm.unlink(missing_ok=True)
-    files = (line.config.data_dir / "main.db", line.layout.secrets / "as_token")
-    for file in files:
-        file.chmod(0o644)
-    try:
-        with pytest.raises(ConfigError):
-            load(line.layout.config)
-        assert (await look(line)).exit_code == 2
-        names = await left(line)
-        assert names is not None
-        assert {"configuration", "file modes"} <= set(names)
-        await look(line)
-        assert await left(line) is None
-    finally:
-        for file in files:
-            file.chmod(0o600)
-    assert ((await look(line)).exit_code, await left(line), calls) == (0, [], [])
 
 
 async def test_a_line_that_takes_nothing_has_somebody_called(

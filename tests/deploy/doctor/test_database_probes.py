@@ -15,10 +15,9 @@ from bridge.inbound.arrivals import HOUR, ArrivalHistory
 from bridge.shift_calendar.kept_copy import CalendarState
 from bridge.storage.sqlite_connection import SqliteConnection
 from bridge.tables import line_state
-from bridge.tables.clock_trust import sample_clock
 from deploy.data_dir import offline
 from deploy.data_dir.layout import Layout
-from deploy.doctor.database_probes import check_calendar, check_clock, check_lock, check_silence, line_age
+from deploy.doctor.database_probes import check_calendar, check_lock, check_silence, line_age
 from deploy.inspect.check_report import CheckResult
 from tests.deploy.inspect.test_shared_checks import real
 from tests.deploy.line_directory import LineDirectory
@@ -64,15 +63,6 @@ async def test_silence_is_longer_than_is_usual_here(line: LineDirectory, hours: 
     row = silence(line, age=100.0)
     assert row.ok is ok
     assert "up to 12 hours are usual here" in row.what
-
-
-async def test_a_clock_that_was_set_since_the_last_look(line: LineDirectory) -> None:
-    """Told before the bridge tells it; a sample of another start of the machine says nothing."""
-    now = sample_clock()
-    for wall, boot, ok in ((now.wall, now.boot_id, True), (now.wall - 3600, now.boot_id, False), (5.0, "other", True)):
-        await put(line, line_state.CLOCK_SAMPLE, f"{wall} {now.since_boot} {boot}")
-        with offline.read_transaction(line.config) as db:
-            assert check_clock(db).ok is ok
 
 
 async def test_a_lock_is_found_and_nothing_is_left_behind(line: LineDirectory) -> None:

@@ -5,11 +5,9 @@ from __future__ import annotations
 import contextlib
 import json
 import re
-import socket
 import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import NoReturn
 
 import pytest
 import pytest_asyncio
@@ -18,17 +16,14 @@ import yaml
 from bridge.app import run_history
 from bridge.app.run_history import RunHistory
 from bridge.inbound.arrivals import HOUR, WEEK_HOURS, ArrivalHistory
-from bridge.storage.errors import DatabaseError
 from bridge.storage.sqlite_connection import SqliteConnection
 from bridge.tables import line_state
 from bridge.tables.clock_trust import ClockSample, sample_clock
-from deploy.data_dir import offline
 from deploy.data_dir.layout import Layout
 from deploy.doctor import database_probes
 from deploy.doctor import doctor as module
-from deploy.doctor.doctor import ROWS, merge, run_checks
+from deploy.doctor.doctor import ROWS, run_checks
 from deploy.inspect import shared_checks
-from deploy.inspect.check_report import CheckResult
 from tests.deploy.doctor.real_line import MIRA, NOOR, RealLine, real_line
 from tests.deploy.init.answers import answers, run_init
 from tests.free_ports import free_ports
@@ -383,20 +378,6 @@ async def test_beside_a_stopped_line(tmp_path: Path) -> None:
     assert not rows["public address"].asked
 
 
-async def test_a_silent_stranger_at_the_port(line: RealLine) -> None:
-    """Who takes connections and says nothing is no frozen bridge where no bridge runs."""
-    before, facts = line.config.listen.port, line.layout.bridge_file.read_text()
-    line.layout.bridge_file.unlink()
-    with socket.socket() as stranger:
-        stranger.bind(("127.0.0.1", 0))
-        stranger.listen(1)
-        line.configure(listen={"port": stranger.getsockname()[1]})
-        faults = await line.faults(seconds=2.0)
-    line.configure(listen={"port": before})
-    line.layout.bridge_file.write_text(facts)
-    assert {"port", "bridge"} <= faults.keys()
-
-
 async def test_nobody_listens_at_the_public_address(line: RealLine) -> None:
     """A dead proxy: no text can come in, which is told as silence too, before it lasts."""
     before = line.config.listen.public_base_url
@@ -421,30 +402,6 @@ async def test_first_passwords_and_telephones_are_warnings(line: RealLine) -> No
     assert rows["staff devices"].warning
     assert rows["staff devices"].what.startswith("1 of 2 ")
     assert handout.splitlines()[2].partition(": ")[2] not in report.as_json()
-
-
-async def first_passwords(line: RealLine, *errors: str) -> CheckResult:
-    """Return the row when the module refuses, with these errors, to compare the passwords of Mira and Noor."""
-    line.homeserver.refusals = dict(zip((MIRA, NOOR), errors, strict=False))
-    report = await line.doctor()
-    line.homeserver.refusals = {}
-    return next(row for row in report.checks if row.name == "first passwords")
-
-
-async def test_a_homeserver_that_compares_no_passwords_is_not_said_to_have_changed_them(line: RealLine) -> None:
-    """On an agency's own homeserver nobody knows: a hand-out is deleted when its person has changed the password."""
-    row = await first_passwords(line, *["QUIETLINE_NO_ACCOUNTS"] * 2)
-    assert (row.ok, row.asked, row.warning) == (True, False, False)
-    assert row.what == "this homeserver does not say whether that of a hand-out still works; there are 2 hand-outs"
-    assert "when its person has signed in and changed the password" in row.do
-
-
-async def test_an_account_that_has_ended_has_no_first_password(line: RealLine) -> None:
-    """That refusal is an answer; any other is none, and says nothing of hand-outs."""
-    row = await first_passwords(line, "QUIETLINE_NOT_STAFF")
-    assert (row.asked, row.what) == (True, "nobody has that of a hand-out any more; 2 hand-outs are of no use")
-    row = await first_passwords(line, "M_FORBIDDEN")
-    assert (row.ok, row.asked, row.what) == (True, False, "cannot be asked for (403 M_FORBIDDEN)")
 
 
 async def test_a_homeserver_that_is_not_ours_tells_its_settings(line: RealLine, tmp_path: Path) -> None:
@@ -486,31 +443,3 @@ async def test_before_the_first_start(tmp_path: Path) -> None:
     assert "Start the line" in rows["homeserver"].do
     for name in ("homeserver version", "homeserver module", "homeserver limits", "first passwords", "staff devices"):
         assert (rows[name].asked, rows[name].what) == (False, "cannot be judged now: see the row `homeserver`"), name
-
-
-def test_the_worst_of_what_was_said_of_a_row_stands() -> None:
-    """A fault before a warning, that before well, and well before what was not asked; what is beyond judging says so."""
-    fault, well = CheckResult(name="clock", ok=False, what="x", do="y"), CheckResult(name="clock", ok=True, what="z")
-    unasked = CheckResult(name="clock", ok=True, what="u", asked=False)
-    for rows in ((fault, well), (well, fault), (unasked, fault)):
-        assert {row.name: row for row in merge(rows)}["clock"] == fault
-    assert {row.name: row for row in merge((unasked, well))}["clock"] == well
-    keys = CheckResult(name="keys", ok=False, what="x", do="y")
-    merged = {row.name: row for row in merge((keys, CheckResult(name="audit", ok=False, what="alarming", do="z")))}
-    assert (merged["audit"].ok, merged["audit"].asked, merged["keys"]) == (True, False, keys)
-    assert "`keys`" in merged["audit"].what
-
-
-async def test_who_is_at_the_desk_is_no_question_without_the_database(
-    line: RealLine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Where nobody can tell who is at the desk, nothing is said of their phones: not that all of nobody are well."""
-
-    def unreadable(*_args: object, **_how: object) -> NoReturn:
-        raise DatabaseError("SQLITE_CORRUPT")
-
-    monkeypatch.setattr(offline, "read_transaction", unreadable)
-    rows = {row.name: row for row in (await line.doctor()).checks}
-    assert not rows["database"].ok
-    row = rows["staff devices"]
-    assert (row.asked, row.what) == (False, "cannot be judged now: see the row `database`")

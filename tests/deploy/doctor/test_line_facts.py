@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import aiohttp
 import pytest
@@ -22,7 +21,7 @@ from deploy.doctor.line_facts import status_rows, texts_probe
 from deploy.inspect import shared_checks
 from deploy.inspect.check_report import CheckResult
 from tests.deploy.doctor.real_line import MIRA, NOOR, RealLine, real_line
-from tests.deploy.line_directory import LineDirectory, line_directory
+from tests.deploy.line_directory import LineDirectory
 from tests.fakes.served import served
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -90,25 +89,6 @@ async def test_what_is_put_right_in_days_is_a_warning_and_what_keeps_texts_out_i
     assert {name for name, row in rows.items() if not row.ok} == {"disk", "database lock"}
 
 
-async def test_a_rehearsal_is_not_warned_and_a_line_that_never_ran_has_no_rows(tmp_path: Path) -> None:
-    """Rows of a rehearsal have the four fields of a program and no more; a database that is none is told."""
-    async with line_directory(tmp_path) as rehearsal:
-        await run_history.record_start(rehearsal.harness.database, time.time())
-        await run_history.record_start(rehearsal.harness.database, time.time())
-        rows = await told(rehearsal)
-        assert {"texts", "desk", "restarts"} <= rows.keys()
-        assert [row for row in rows.values() if row.as_object().keys() != {"name", "ok", "what", "do"}] == []
-        assert "none ever came" in rows["texts"].what
-    (rehearsal.layout.bridge / "main.db").write_bytes(b"no database at all" * 500)
-    for log in rehearsal.layout.bridge.glob("main.db-*"):
-        log.unlink()
-    assert not (await told(rehearsal))["database"].ok
-    (rehearsal.layout.bridge / "main.db").unlink()
-    assert await told(rehearsal) == {}
-    rehearsal.layout.config.write_text("[")
-    assert await told(rehearsal) == {}
-
-
 async def test_an_event_that_stands_and_a_text_that_was_not_kept_are_warnings(line: RealLine) -> None:
     """The oldest event of two looks is the same one; the metrics of the bridge say how many texts it could not keep."""
     assert not (await asked(line)).warning
@@ -131,16 +111,3 @@ async def test_an_event_that_stands_and_a_text_that_was_not_kept_are_warnings(li
     line.layout.config.write_text(before)
     assert (row.ok, row.warning, unheard.warning) == (True, True, False)
     assert "3 came and were not kept" in row.what
-
-
-async def test_what_waits_to_leave_for_minutes_is_not_well(line: RealLine) -> None:
-    """After five minutes, as the alarm of the metrics has it; a message that has just been put in is well."""
-    put = """INSERT INTO outbox (owner, lane, transport, kind, txn, body, created)
-             VALUES ('desk', 'desk', 'matrix', 'SendMessage', 'one', X'00', $1)"""
-    rows = []
-    for age in (10, 400):
-        await line.execute(put, int(time.time() - age))
-        rows.append(await asked(line))
-        await line.execute("DELETE FROM outbox WHERE txn = 'one'")
-    assert [(row.ok, "1 to leave" in row.what) for row in rows] == [(True, True), (False, True)]
-    assert "for 7 minutes" in rows[1].what

@@ -13,10 +13,8 @@ from bridge.config.load import load
 from deploy.carrier import carrier_check
 from deploy.carrier.carrier_check import check_public_address
 from deploy.doctor import outside_probes
-from deploy.doctor.outside_probes import ask_public_address, ask_time, judge_skew, skew_of
-from deploy.doctor.probes import NoAnswer
+from deploy.doctor.outside_probes import ask_public_address, judge_skew, skew_of
 from deploy.inspect.check_report import CheckResult
-from deploy.preflight import clock_sync
 from tests.bridge.carriers.carrier_line import carrier_line
 from tests.deploy.carrier.sample_lines import adapter_of, sample
 from tests.free_ports import free_ports
@@ -31,39 +29,6 @@ def test_minutes_beside_the_carriers_clock_are_told(offset: int, ok: bool) -> No
     row = judge_skew(skew)
     assert (row.name, row.ok, bool(row.do)) == ("clock", ok, not ok)
     assert ok or ("ahead of" if offset > 0 else "behind") in row.what
-
-
-@pytest.mark.parametrize("date", [None, "", "yesterday"])
-def test_no_date_says_nothing(date: str | None) -> None:
-    """A carrier that tells no time, or none that can be read, is not compared with."""
-    assert skew_of(date, time.time()) is None
-
-
-@pytest.mark.parametrize("is_synchronised", [True, False])
-async def test_a_gateway_on_this_machine_has_the_same_clock(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_synchronised: bool
-) -> None:
-    """It is not asked: the answer would say nothing. A clock that nobody synchronises is a warning all the same."""
-    monkeypatch.setattr(clock_sync, "is_synchronised", lambda: is_synchronised)
-    config = load(sample(tmp_path, "kannel", api_base="http://127.0.0.1:1"))
-    (row,) = await ask_time(config)
-    assert (row.name, row.ok, row.warning) == ("clock", True, not is_synchronised)
-
-
-async def test_an_address_that_is_none_is_told_without_asking(tmp_path: Path) -> None:
-    """A carrier elsewhere that is given this machine's own address calls itself, whether the bridge runs or not."""
-    config = load(sample(tmp_path, "twilio", base="http://127.0.0.1:9"))
-    async with aiohttp.ClientSession() as http:
-        (row,) = await ask_public_address(config, http)
-    assert (row.name, row.ok) == ("public address", False)
-
-
-async def test_nothing_is_tried_where_no_bridge_runs(tmp_path: Path) -> None:
-    """There is nobody to be called, which is the bridge's row to tell."""
-    config = load(sample(tmp_path, "twilio"))
-    async with aiohttp.ClientSession() as http:
-        with pytest.raises(NoAnswer):
-            await ask_public_address(config, http)
 
 
 async def test_a_name_that_nobody_here_knows_is_no_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

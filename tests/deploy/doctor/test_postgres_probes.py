@@ -6,7 +6,6 @@ import asyncio
 import os
 import secrets
 import signal
-import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
@@ -19,18 +18,17 @@ from bridge.config.sections import Config
 from bridge.storage.database import Sync
 from bridge.storage.postgres_connection import PostgresPlace, connect
 from bridge.storage.postgres_database import PostgresDatabase
-from bridge.storage.postgres_probe import PostgresHealth, PostgresTable, ask_health
+from bridge.storage.postgres_probe import PostgresHealth, PostgresTable
 from deploy.backup.migrate import migrate
 from deploy.data_dir.layout import Layout
-from deploy.doctor import postgres_probes as module
-from deploy.doctor.doctor import ROWS, run_checks
-from deploy.doctor.postgres_probes import check_server, postgres_probes, sqlite_rows
+from deploy.doctor.doctor import run_checks
+from deploy.doctor.postgres_probes import check_server, postgres_probes
 from deploy.inspect.check_report import CheckResult
 from tests.deploy.line_directory import line_directory
 from tests.e2e.polling import wait_until
 from tests.every_row import every_row
 from tests.fakes.database_engine import make_line_database
-from tests.fakes.postgres_server import ROLE, SUPERUSER, PostgresServer, bridge_server, running_postgres
+from tests.fakes.postgres_server import ROLE, PostgresServer, bridge_server, running_postgres
 from tests.outside_programs import OutsidePrograms
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -89,11 +87,6 @@ async def test_a_server_that_is_well(line: ServerLine) -> None:
     assert {name: (row.ok, row.warning, row.asked, row.do) for name, row in rows.items()} == dict.fromkeys(
         [*NAMES, "database"], (True, False, True, "")
     )
-
-
-async def test_a_line_on_sqlite_has_none_of_it() -> None:
-    """Its rows say so; all of them are in every report."""
-    assert {row.name for row in sqlite_rows() if row.ok} == {"database server", "leader"} < set(ROWS)
 
 
 @pytest.mark.parametrize(
@@ -157,18 +150,6 @@ async def test_what_the_server_is_set_to(line: ServerLine) -> None:
     await wait_until("the archive is well", well)
 
 
-async def test_a_server_that_is_not_durable(line: ServerLine, postgres_server: PostgresServer) -> None:
-    """The tests' own server is quick because it keeps nothing over a crash: that is a fault."""
-    connection = await connect(PostgresPlace(postgres_server.url("postgres"), "main"))
-    try:
-        health = await ask_health(connection, module.SCHEMAS)
-    finally:
-        await connection.close()
-    row = check_server(health, line.config, now=time.time())
-    assert not row.ok
-    assert "fsync or full_page_writes is off" in row.what
-
-
 async def test_a_frozen_server_holds_up_nothing(line: ServerLine) -> None:
     """It takes connections and answers none: one row says so with what to do, the rows behind it cannot be judged."""
     pids = [int(row[0]) for row in line.execute("SELECT pid FROM pg_stat_activity")]
@@ -225,14 +206,3 @@ async def test_each_fault_has_what_to_do(
     fault = check_server(replace(HEALTHY, **changed), config, now=1000.0)
     assert (well.ok, well.warning, well.do) == (True, False, "")
     assert (fault.ok, fault.warning, says in fault.what, bool(fault.do)) == (ok, ok, True, True)
-
-
-async def test_a_full_disk_is_seen_where_it_is_this_machine_s(line: ServerLine, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The role is told where the data are only when it may read all settings."""
-    line.server.execute(SUPERUSER, f"GRANT pg_read_all_settings TO {ROLE}")
-    try:
-        assert (await line.ask())["database server"].ok
-        monkeypatch.setattr(module, "MIN_FREE_BYTES", 2**62)
-        assert "MiB left" in (await line.ask())["database server"].what
-    finally:
-        line.server.execute(SUPERUSER, f"REVOKE pg_read_all_settings FROM {ROLE}")

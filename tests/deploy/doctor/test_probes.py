@@ -8,7 +8,7 @@ import sys
 import threading
 from collections.abc import Sequence
 
-from deploy.doctor.probes import NoAnswer, Probe, ask_all, in_thread, of_thread
+from deploy.doctor.probes import Probe, ask_all, in_thread
 from deploy.inspect.check_report import CheckResult
 from tests.deploy.processes import ROOT
 
@@ -55,28 +55,6 @@ async def test_a_question_without_an_answer_keeps_no_other_back() -> None:
         assert (rows[name].ok, rows[name].do) == (False, "Look.")
     assert rows["waits"].what == rows["blocks"].what == "gave no answer within 0.2 seconds"
     assert rows["breaks"].what == "could not be looked at (KeyError)"
-
-
-async def test_what_may_be_silent_is_no_fault() -> None:
-    """No answer of what this machine may not see is told as not asked."""
-
-    async def unseen() -> Sequence[CheckResult]:
-        raise NoAnswer("is not seen from here")
-
-    (row,) = await ask_all([Probe(names=("x",), ask=unseen, do="Ask elsewhere.", may_be_silent=True)], seconds=30)
-    assert (row.ok, row.asked, row.what) == (True, False, "is not seen from here")
-
-
-async def test_a_function_that_blocks_is_asked_in_a_thread() -> None:
-    """It yields its rows from another thread than the loop's."""
-    threads = []
-
-    def blocking() -> list[CheckResult]:
-        threads.append(threading.current_thread())
-        return [WELL]
-
-    assert await ask_all([Probe(names=("well",), ask=of_thread(blocking), do="Look.")], seconds=30) == [WELL]
-    assert threads != [threading.current_thread()]
 
 
 def test_the_program_ends_with_a_thread_that_does_not() -> None:

@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
-from functools import partial
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -22,9 +20,7 @@ from bridge.outbound.pager import TEST_MESSAGE
 from bridge.storage.database import Transaction
 from bridge.tables import line_state
 from deploy.cli.main import cli
-from deploy.data_dir.layout import Layout, Ports
 from deploy.inspect import alarm_test
-from deploy.stack.provision import write_line_files
 from tests.deploy.line_directory import LineDirectory
 from tests.e2e.polling import wait_until
 from tests.fakes.served import served
@@ -121,48 +117,6 @@ async def test_a_line_whose_alarm_does_not_come_out_is_not_well(line: LineDirect
     await playing
 
 
-async def test_the_time_for_the_alarm_begins_when_the_line_takes_the_test(
-    line: LineDirectory, hook: list[Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A line that takes it in the last second has as long for the alarm as one that takes it in the first."""
-    now, looks, look = [0.0], list[float](), alarm_test._poll
-
-    def counted(*parts: Any) -> None:
-        look(*parts)
-        looks.append(now[0])
-
-    async def passes(seconds: float) -> None:
-        now[0] += seconds
-
-        async def seen() -> bool | None:
-            return looks.count(now[0]) > 1 or None
-
-        await wait_until("it has looked", seen, every=0.01)
-
-    monkeypatch.setattr(alarm_test, "time", SimpleNamespace(monotonic=lambda: now[0]))
-    monkeypatch.setattr(alarm_test, "_poll", counted)
-    await line.harness.engine.load()
-
-    async def nearly_over() -> None:
-        await passes(0.5)  # now it has seen that the test was taken
-        await passes(44.0)
-
-    late = take_as_the_line(line, ways={"webhook": True}, before=partial(passes, 14.0), after=nearly_over)
-    playing = asyncio.create_task(late)
-    assert await run(line) == {"desk": True, "on-call webhook": True}
-    await playing
-
-
-async def test_an_old_result_is_not_taken_for_this_one(line: LineDirectory, hook: list[Any]) -> None:
-    """What a test of last month found says nothing of today."""
-    old = json.dumps({"test": "ffffffff", "ways": {"webhook": True}})
-    await line.execute(line_state.PUT, line_state.ALARM_TEST_RESULT, old)
-    await line.harness.engine.load()
-    playing = asyncio.create_task(take_as_the_line(line, ways=None))
-    assert await run(line, through=5.0) == {"desk": True, "on-call": False}
-    await playing
-
-
 async def test_without_a_line_the_person_on_call_is_tried_from_here(line: LineDirectory, hook: list[Any]) -> None:
     """The desk is said not to have heard; the request is taken back, so that nothing rings when the line starts."""
     assert await run(line, take=0.1) == {"line": False, "on-call webhook": True}
@@ -195,12 +149,3 @@ async def test_the_verb(line: LineDirectory, hook: list[Any], monkeypatch: pytes
     assert (text.exit_code, report.exit_code) == (1, 1)
     assert "NOT line: did not take the test" in text.output
     assert [check["name"] for check in json.loads(report.output)["checks"]] == ["line", "on-call webhook"]
-
-
-def test_a_line_that_never_ran_is_left_as_it_is(tmp_path: Path) -> None:
-    """Exit code 2, and no database is made."""
-    layout = Layout(tmp_path / "line")
-    write_line_files(layout, Ports(8448))
-    result = CliRunner().invoke(cli, ["alarm", "test", "--data", str(layout.data)])
-    assert result.exit_code == 2, result.output
-    assert not (layout.bridge / "main.db").exists()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from pathlib import Path
 from typing import Any
 
 from bot.model.audit_kinds import AuditKind
@@ -44,13 +43,6 @@ async def test_a_change_is_told_and_not_well(line: LineDirectory) -> None:
     result = await _invoke(line, "--json")
     assert (result.exit_code, json.loads(result.output)["ok"]) == (1, False)
     assert "NOT" in (await _invoke(line)).output
-
-
-async def test_without_a_line_it_says_so(tmp_path: Path) -> None:
-    """A directory without a line is a usage error."""
-    done = await invoke(["audit", "--data", str(tmp_path)])
-    assert done.exit_code == 2
-    assert "config.yaml" in done.output
 
 
 async def _invoke(line: LineDirectory, *words: str) -> Any:

@@ -123,41 +123,6 @@ def test_what_is_not_well_is_named(config: Config, query: str, named: str) -> No
     assert all(check.do for check in report.checks if not check.ok)
 
 
-@pytest.mark.parametrize(
-    "query",
-    [
-        # Clients hear of it for a day.
-        """INSERT INTO erasure (id, kind, subject, thread, step, due, grace, began)
-            VALUES ('a', 'room', '!r', '', 'purge', 1800009000, 86400, 1799922600)""",
-        # Words were found late: they hear of those for another day.
-        """INSERT INTO erasure (id, kind, subject, thread, step, due, grace, began)
-            VALUES ('a', 'room', '!r', '', 'purge', 1800086000, 86400, 1799901000)""",
-        """INSERT INTO erasure (id, kind, subject, thread, step, due, grace, began, tries)
-            VALUES ('a', 'room', '!r', '', 'redact', 1800000003, 10, 1799999991, 4)""",
-        """INSERT INTO carrier_copy (hash, owner, ref, id, due, noted, tries)
-            VALUES (X'00', 't', '', X'00', 1800000060, 0, 5)""",
-        """INSERT INTO event (event_id, room_id, owner, at, expires, refused)
-            VALUES ('$e', '!r', '', 0, 1800001800, 1799998200)""",
-    ],
-)
-def test_what_has_its_time_is_well(config: Config, query: str) -> None:
-    """A room that clients still hear of, and what was tried a few times, are not called late."""
-    write(config.data_dir / "main.db", query)
-    assert wrong(verify_certificates(config, now=NOW)) == []
-
-
-def test_nothing_is_changed(config: Config, tmp_path: Path) -> None:
-    """Looking leaves every file as it was, and makes no file of keys."""
-
-    def files() -> dict[str, bytes]:
-        return {path.name: path.read_bytes() for path in tmp_path.iterdir() if not path.name.endswith(("-wal", "-shm"))}
-
-    was = files()
-    verify_certificates(config, now=NOW)
-    assert files() == was
-    assert not (tmp_path / "keys.db").exists()
-
-
 def test_what_somebody_holds_is_not_late(config: Config) -> None:
     """Events, copies and a room of a held thread that should be gone otherwise: well, and it says how many are on hold."""
     write(

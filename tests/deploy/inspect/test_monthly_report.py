@@ -10,9 +10,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from bot.lifecycle.tally import LONGEST_WAIT, WAIT_STEPS
 from bridge.storage.database import Transaction
-from bridge.storage.sqlite_connection import SqliteConnection
 from deploy.backup.migrate import migrate
 from deploy.cli.main import cli
 from deploy.inspect import monthly_report
@@ -86,12 +84,6 @@ def test_half_of_the_waits_are_told_as_a_step(counts: dict[str, int], median: st
     assert monthly_report.ReportMonth(month="2027-01", cells=cells).median_wait == median
 
 
-def test_a_median_that_is_not_told_says_so(data: Path) -> None:
-    """In text and for programs."""
-    assert [month["median_wait"] for month in json.loads(run(data, "--json").output)["months"]] == [None, None]
-    assert "half were answered within: not shown" in run(data).output
-
-
 def test_pages_are_written_to_files(data: Path, tmp_path: Path) -> None:
     """`--html` and `--json FILE` write what only the owner reads, and nothing is printed but where it is."""
     page, twin = tmp_path / "report.html", tmp_path / "report.json"
@@ -100,14 +92,6 @@ def test_pages_are_written_to_files(data: Path, tmp_path: Path) -> None:
     assert '<html lang="es">' in page.read_text(encoding="utf-8")
     assert twin.read_text(encoding="utf-8") == run(data, "--json").output
     assert [file.stat().st_mode & 0o777 for file in (page, twin)] == [0o600, 0o600]
-
-
-def test_a_page_that_cannot_be_written_is_told(data: Path, tmp_path: Path) -> None:
-    """A directory that is not there: exit code 2 and why; an empty month is a page."""
-    nowhere = run(data, "--html", str(tmp_path / "nowhere" / "report.html"))
-    assert (nowhere.exit_code, "cannot be written" in nowhere.output) == (2, True)
-    assert run(data, "--month", "2031-12", "--html", str(tmp_path / "empty.html")).exit_code == 0
-    assert "Nothing was counted." in (tmp_path / "empty.html").read_text(encoding="utf-8")
 
 
 def test_one_month_or_a_refusal(data: Path, tmp_path: Path) -> None:
@@ -132,20 +116,3 @@ async def test_a_line_on_postgresql_is_named_by_its_directory(tmp_path: Path, po
         await migrate(line.config, "postgresql")
         result = await asyncio.to_thread(run, line.layout.data)
     assert (result.exit_code, "shelter: 12" in result.output) == (0, True)
-
-
-def test_it_reads_beside_a_writer_and_writes_nothing(data: Path) -> None:
-    """While another connection writes, the report is told, and the database is the same afterwards."""
-    database = data / "bridge" / "main.db"
-    writer = SqliteConnection(database)
-    writer.execute("BEGIN IMMEDIATE")
-    before = database.read_bytes()
-    assert run(data, "--json").exit_code == 0
-    assert database.read_bytes() == before
-    writer.execute("ROLLBACK")
-    writer.close()
-
-
-def test_the_steps_are_those_that_are_counted() -> None:
-    """Every step of a wait that the bot counts has its words here, in the same order."""
-    assert list(monthly_report.WAIT_STEPS) == [*(kind for _, kind in WAIT_STEPS), LONGEST_WAIT]

@@ -9,19 +9,15 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-import yaml
 from click.testing import CliRunner
 
-from bridge.carriers.vendors.smsgate import Settings as SmsGate
 from bridge.config.load import load
 from bridge.config.sections import Config, OnCall
 from deploy.cli.main import cli
 from deploy.data_dir.layout import Layout, Ports
-from deploy.inspect.practice_downgrades import DOWNGRADES, PracticeStatus
+from deploy.inspect.practice_downgrades import PracticeStatus
 from deploy.inspect.practices import (
-    PRACTICES_FILE,
     UNMEETABLE,
-    WITHOUT_CONFIGURATION,
     PracticeResult,
     all_met,
     evaluate,
@@ -50,39 +46,10 @@ def standings(line: tuple[Config, Pack]) -> dict[int, PracticeStatus]:
     return {verdict.number: verdict.standing for verdict in evaluate(*line)}
 
 
-def test_there_are_forty_one_rows_in_order() -> None:
-    """One row for each practice, with a title and how it is done; doubts and marks are about rows that are there."""
-    rows = yaml.safe_load(PRACTICES_FILE.read_text(encoding="utf-8"))
-    assert [row["number"] for row in rows] == list(range(1, 42))
-    assert all(set(row) == {"number", "best", "title", "how"} and row["how"].endswith(".") for row in rows)
-    assert set(DOWNGRADES) <= {row["number"] for row in rows}
-
-
 @pytest.mark.practice(22)
 def test_what_no_text_message_meets_is_printed_as_not_met(line: tuple[Config, Pack]) -> None:
     """Practice 22 is not met whatever is configured."""
     assert standings(line)[UNMEETABLE] is PracticeStatus.NOT_MET
-
-
-@pytest.mark.parametrize(
-    ("api_base", "passphrase", "words"),
-    [
-        ("http://192.168.1.20:8080", None, "no vendor is on the way"),
-        ("https://api.sms-gate.app/3rdparty/v1", None, "reads every text of ours"),
-        ("https://api.sms-gate.app/3rdparty/v1", Path("passphrase"), "carries ciphertext"),
-    ],
-)
-def test_a_phone_of_ones_own_says_how_near_it_comes(
-    line: tuple[Config, Pack], api_base: str, passphrase: Path | None, words: str
-) -> None:
-    """Practice 22 stays not met with a phone of one's own, and says who can still read."""
-    config, pack = line
-    handset = SmsGate.model_construct(kind="smsgate", api_base=api_base, passphrase_file=passphrase)
-    with_handset = config.model_copy(update={"lines": [config.line.model_copy(update={"carrier": handset})]})
-    (verdict,) = (v for v in evaluate(with_handset, pack) if v.number == UNMEETABLE)
-    assert verdict.standing is PracticeStatus.NOT_MET
-    assert words in verdict.why
-    assert "operators of both SIM cards" in verdict.why
 
 
 def test_the_configuration_is_looked_at(line: tuple[Config, Pack]) -> None:
@@ -196,29 +163,6 @@ def test_what_the_line_does_now_decides(
     result = row(on_call(config), change(ready(pack)), number)
     assert result.standing is standing
     assert why in result.why
-
-
-def test_the_lowest_status_and_every_reason(line: tuple[Config, Pack]) -> None:
-    """With several reasons the worst status is told, and all reasons are."""
-    config, pack = line
-    result = row(config, with_settings(ready(pack), hold_after_silence=24 * HOUR), 30)
-    assert result.standing is NOT_MET
-    assert "nobody is on call" in result.why
-    assert "settings.hold_after_silence" in result.why
-
-
-def test_before_the_first_start_it_is_about_the_default_packs(tmp_path: Path) -> None:
-    """Without a configuration the verb judges the packs that a line begins with and says so; JSON stays JSON."""
-    run = CliRunner().invoke
-    result = run(cli, ["practices", "--data", str(tmp_path / "none")])
-    assert result.stdout.splitlines()[0] == WITHOUT_CONFIGURATION
-    assert result.exit_code == 1
-    result = run(cli, ["practices", "--json", "--data", str(tmp_path / "none")])
-    rows = {r["number"]: r for r in json.loads(result.stdout)}
-    assert result.stderr.strip() == WITHOUT_CONFIGURATION
-    assert rows[30]["standing"] == POLICY.value
-    assert "no carrier is chosen" in rows[18]["why"]
-    assert not (tmp_path / "none").exists()
 
 
 def test_the_verb_prints_it(place: Path) -> None:

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import time
 from collections.abc import AsyncIterator, Callable
-from dataclasses import replace
-from datetime import date
 from functools import partial
 from os import utime
 from pathlib import Path
@@ -25,7 +21,6 @@ from deploy.inspect import doctor_database, doctor_files, shared_checks
 from deploy.inspect.check_report import CheckResult, merge
 from tests.deploy.line_directory import LineDirectory, line_directory
 from tests.packs import shipped
-from tests.policies.test_lint import ours
 
 PACK = shipped("base", "rehearsal")
 DAY = 86_400
@@ -140,29 +135,6 @@ async def test_a_credential_may_show_its_group_and_a_file_may_not(
     assert doctor_files.check_modes(line.layout, config).ok
 
 
-async def test_what_another_account_left_is_named(line: LineDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A secret that root put back, or the log of an `up` that root ran once: the service cannot use them."""
-    layout, stat, leftovers = line.layout, Path.stat, {line.layout.secrets / "as_token", line.layout.logs / "bridge.log"}
-    (layout.logs / "bridge.log").touch(mode=0o600)
-
-    def of_accounts(path: Path, *, follow_symlinks: bool = True) -> os.stat_result:
-        fields = list(stat(path, follow_symlinks=follow_symlinks))
-        fields[4] = 0 if path in leftovers else 12_345
-        return os.stat_result(fields)
-
-    monkeypatch.setattr(Path, "stat", of_accounts)
-    row = doctor_files.check_modes(layout, line.config)
-    assert (row.ok, row.do) == (False, f"`chown -R --reference={layout.data} {layout.data}`")
-    assert all(str(path) in row.what for path in leftovers)
-    leftovers.clear()
-    leftovers.add(layout.config)
-    layout.config.chmod(0o640)
-    assert doctor_files.check_modes(layout, line.config).ok, "root keeps it, and the account's group reads it"
-    leftovers.clear()
-    leftovers |= {layout.data, layout.logs}
-    assert doctor_files.check_modes(layout, line.config).ok, "root runs it"
-
-
 @pytest.mark.parametrize("harm", HARM)
 async def test_each_harm_is_found_and_only_it(line: LineDirectory, harm: str) -> None:
     """The check that it is about says no, says what to do, and no other does."""
@@ -171,11 +143,6 @@ async def test_each_harm_is_found_and_only_it(line: LineDirectory, harm: str) ->
     bad = [check for check in files(line).values() if not check.ok]
     assert [check.name for check in bad] == [name]
     assert bad[0].do
-
-
-async def test_rows_of_a_new_line_are_well(line: LineDirectory) -> None:
-    """Nothing waits, nothing is overdue, no quiet hour has come yet."""
-    assert [check for check in rows(line).values() if not check.ok] == []
 
 
 @pytest.mark.parametrize(
@@ -199,26 +166,6 @@ async def test_each_row_that_speaks_against_it_is_found(line: LineDirectory, sta
     bad = [check for check in rows(line).values() if not check.ok]
     assert [check.name for check in bad] == [name]
     assert bad[0].do
-
-
-async def test_the_last_vacuum_is_told_with_what_it_leaves(line: LineDirectory) -> None:
-    """How long it took, that a try did not end, and what PostgreSQL keeps."""
-    await line.execute(
-        """INSERT INTO line (name, value) VALUES ('vacuumed', unixepoch() - 86400), ('vacuum_begun', unixepoch() - 43200),
-           ('vacuum_result', '{"database": "postgres", "seconds": 12.5}')"""
-    )
-    check = rows(line)["vacuum"]
-    assert check.ok
-    assert "vacuumed 1.0 days ago, in 12.5 s; a try 0.5 days ago did not end" in check.what
-    assert "PostgreSQL keeps ciphertext in pages, its write-ahead log and backups" in check.what
-
-
-async def test_a_hold_is_told_and_well(line: LineDirectory) -> None:
-    """It is no fault, and nobody forgets it."""
-    await line.harness.receive_text("hello", message_id="1")
-    await line.execute("UPDATE thread SET legal_hold = TRUE")
-    row = rows(line)["erasure"]
-    assert (row.ok, row.what) == (True, "1 threads are on hold; no number stands in an office")
 
 
 async def test_age_speaks_where_nothing_was_done_yet(line: LineDirectory) -> None:
@@ -271,25 +218,3 @@ async def test_a_real_line_is_held_to_more(line: LineDirectory) -> None:
         assert shared_checks.check_on_call(config).do
     called = OnCall(webhook_file=line.layout.config)
     assert shared_checks.check_on_call(real(line.config, on_call=called)).ok
-
-
-def test_little_space_is_not_well(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Less than a gigabyte is too little."""
-    usage = shutil.disk_usage(tmp_path)
-    monkeypatch.setattr(shutil, "disk_usage", lambda _path: usage._replace(free=shared_checks.MIN_FREE_BYTES - 1))
-    assert not shared_checks.check_disk_space(Layout(tmp_path)).ok
-    monkeypatch.setattr(shutil, "disk_usage", lambda _path: usage._replace(free=shared_checks.MIN_FREE_BYTES))
-    assert shared_checks.check_disk_space(Layout(tmp_path)).ok
-
-
-async def test_reviewed_words_are_well(line: LineDirectory) -> None:
-    """A pack in which everything legal is reviewed and nothing is an example."""
-    changed = {"reviewed_by": "counsel", "reviewed_on": date(2026, 1, 1), "sample": False}
-    texts = {
-        name: replace(text, wordings={k: replace(w, text=ours(w.text), **changed) for k, w in text.wordings.items()})  # type: ignore[arg-type]
-        for name, text in PACK.texts.items()
-    }
-    pack = replace(PACK, texts=texts, hours=replace(PACK.hours, sample=False))
-    assert shared_checks.check_packs(real(line.config), pack) == CheckResult(
-        name="packs", ok=True, what=shared_checks.check_packs(line.config, pack).what
-    )

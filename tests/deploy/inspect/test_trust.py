@@ -7,10 +7,8 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 
-from bridge.matrix.sync import device_updates
-from deploy.cli.main import cli
 from deploy.data_dir import offline
 from deploy.inspect.trust import check_first_supervisor, first_supervisor_rows
 from tests.deploy.inspect.test_shared_checks import real
@@ -72,11 +70,6 @@ async def test_the_list_is_the_contract(line: LineDirectory) -> None:
     assert "@none:quietline.localhost  has NO identity yet" in shown.stdout
 
 
-def test_a_running_line_looks_in_time() -> None:
-    """It acts on a confirmation within the five seconds that are promised, also when a look takes as long as the pause."""
-    assert 2 * device_updates.MAX_SLEEP < 5
-
-
 async def test_a_person_who_was_removed_is_not_listed(line: LineDirectory) -> None:
     """With an identity or without one; who is still in a room of the line is, as somebody to be removed there."""
     former, stays = "@went:quietline.localhost", "@stays:quietline.localhost"
@@ -121,36 +114,6 @@ async def test_another_fingerprint_changes_nothing(line: LineDirectory, user: st
     assert "Nothing is confirmed" in result.stderr
     for table in ("matrix_confirmed", "matrix_dirty"):
         assert await line.harness.count(table) == 0
-
-
-@pytest.mark.parametrize("words", [[SOL], [SOL, " "], ["sol", MASTER], ["--data", "elsewhere"], ["--nonsense"]])
-async def test_what_cannot_be_meant_is_2(line: LineDirectory, words: list[str]) -> None:
-    """No fingerprint, no Matrix id, or two lines at once."""
-    assert (await trust(line, *words)).exit_code == 2
-    assert await line.harness.count("matrix_confirmed") == 0
-
-
-def test_a_directory_without_a_line_is_2(tmp_path: Path) -> None:
-    """There is nothing to confirm and no file is made."""
-    for words in ([], [SOL, MASTER]):
-        assert CliRunner().invoke(cli, ["trust", "--data", str(tmp_path / "none"), *words]).exit_code == 2
-    assert not list(tmp_path.iterdir())
-
-
-@pytest.mark.parametrize("key", [MASTER, OTHER])
-async def test_a_program_hears_whether_it_is_confirmed(line: LineDirectory, key: str) -> None:
-    """With `--json` the answer is one object, and the exit code the same."""
-    result = await trust(line, SOL, key, "--json")
-    assert json.loads(result.stdout) == {"mxid": SOL, "confirmed": key == MASTER}
-    assert result.exit_code == (0 if key == MASTER else 1)
-
-
-async def test_it_works_while_the_line_is_stopped(line: LineDirectory) -> None:
-    """Nothing of the bridge has to run."""
-    await line.harness.close()
-    assert (await trust(line, SOL, MASTER)).exit_code == 0
-    assert [each["confirmed"] for each in json.loads((await trust(line, "--json")).stdout)["identities"]] == [False, True]
-    await line.harness.open()
 
 
 async def test_the_doctor_says_when_nobody_can_confirm(line: LineDirectory) -> None:

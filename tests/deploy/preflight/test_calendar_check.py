@@ -12,7 +12,7 @@ from bridge.config.load import load
 from bridge.shift_calendar.source import AddressSource
 from deploy.data_dir.layout import Layout
 from deploy.inspect.check_report import CheckResult
-from deploy.preflight.calendar_check import PROBLEMS, judge
+from deploy.preflight.calendar_check import judge
 from policies.load import load as load_pack
 from policies.shifts.content_lines import CalendarError, CalendarProblem
 from tests.deploy.preflight.test_preflight import rehearsal, rows_of
@@ -93,9 +93,3 @@ async def test_an_address_that_gives_no_answer_is_asked_again(tmp_path: Path, pr
     assert (row.ok, row.asked) == (away, not away)
     assert row.do
     assert "agency" not in f"{row.what} {row.do}"
-
-
-def test_every_problem_says_what_to_do() -> None:
-    """Each is a sentence and a remedy."""
-    assert PROBLEMS.keys() == set(CalendarProblem)
-    assert all(what and do for what, do in PROBLEMS.values())

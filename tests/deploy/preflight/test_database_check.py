@@ -51,8 +51,3 @@ async def asked(layout: Layout) -> CheckResult:
     row = await check_server_database(load(layout.config))
     assert row is not None
     return row
-
-
-async def test_a_line_on_sqlite_has_no_server(tmp_path: Path) -> None:
-    """Nothing is asked."""
-    assert await check_server_database(load(rehearsal(tmp_path).config)) is None

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import errno
 import json
-import os
 import socket
 from pathlib import Path
 from typing import Any
@@ -16,7 +14,7 @@ from click.testing import CliRunner
 
 from bridge.config.load import load
 from bridge.matrix.api.module_api import ENFORCED
-from deploy.carrier import outside_view, vendor_probes
+from deploy.carrier import vendor_probes
 from deploy.cli import main
 from deploy.data_dir.layout import Layout, Ports
 from deploy.inspect import doctor_database
@@ -25,7 +23,6 @@ from deploy.preflight import clock_sync, preflight
 from deploy.stack.provision import write_line_files
 from tests.deploy.carrier.sample_lines import sample
 from tests.deploy.carrier.test_vendor_probes import always, vendor
-from tests.deploy.line_directory import line_directory
 from tests.fakes.served import answering, served
 from tests.free_ports import free_ports
 
@@ -149,21 +146,6 @@ async def test_where_backups_would_go(tmp_path: Path, monkeypatch: pytest.Monkey
     assert (str(phrase) in (await rows_of(layout))["backup"].what) is readable
 
 
-async def test_a_passphrase_that_this_account_may_not_look_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As in /root, said by the account of the line: a warning with its path, and all other rows."""
-    phrase, stat = tmp_path / "root" / "passphrase", Path.stat
-    layout = real(tmp_path, backup={"to": str(tmp_path), "passphrase_file": str(phrase)})
-
-    def refused(path: Path, **how: bool) -> os.stat_result:
-        if path == phrase:
-            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
-        return stat(path, **how)
-
-    monkeypatch.setattr(Path, "stat", refused)
-    row = (await rows_of(layout))["backup"]
-    assert (row.ok, row.warning, str(phrase) in row.what) == (True, True, True)
-
-
 @pytest.mark.parametrize(("owner", "warned"), [(0, True), (997, False)])
 async def test_a_line_that_root_would_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, owner: int, warned: bool
@@ -173,28 +155,6 @@ async def test_a_line_that_root_would_run(
     row = (await rows_of(real(tmp_path)))["file modes"]
     assert (row.ok, row.warning, "CHECKLIST.md" in row.do) == (True, warned, warned)
     assert not (await rows_of(rehearsal(tmp_path)))["file modes"].warning
-
-
-async def test_backups_are_the_lines_own_to_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Looked at by root, who writes everywhere: a place that is not the line's account's is a warning."""
-    (place := tmp_path / "backups").mkdir()
-    (phrase := tmp_path / "passphrase").write_text("a passphrase of many words\n")
-    phrase.chmod(0o600)
-    layout = real(tmp_path, backup={"to": str(place), "passphrase_file": str(phrase)})
-    owners = {place: 0, layout.data: 997}
-    monkeypatch.setattr(os, "getuid", lambda: 0)
-    monkeypatch.setattr(preflight, "_owner", lambda path: owners[path])
-    row = (await rows_of(layout))["backup"]
-    assert (row.ok, row.warning) == (True, True)
-    assert "belongs to another account than the line's directory" in row.what
-    owners[place] = 997
-    assert "another account" not in (await rows_of(layout))["backup"].what
-
-
-async def test_a_gateway_that_is_not_started_yet(tmp_path: Path) -> None:
-    """It is to do before the first text, and not held against a line that does not run either."""
-    login = (await rows_of(real(tmp_path)))["carrier login"]
-    assert (login.ok, login.asked, bool(login.do)) == (True, False, True)
 
 
 async def test_a_token_that_the_homeserver_refuses(tmp_path: Path) -> None:
@@ -264,17 +224,6 @@ async def test_a_port_that_is_taken(tmp_path: Path, part: str, above: int) -> No
     assert (await rows_of(layout))["port"].ok
 
 
-async def test_a_database_that_cannot_be_read(tmp_path: Path) -> None:
-    """It is well when it can be, and wrong when it is no database."""
-    async with line_directory(tmp_path) as line:
-        line.layout.provisioned_file.touch()
-        assert (await rows_of(line.layout))["database"].ok
-    (line.layout.bridge / "main.db").write_bytes(b"no database at all" * 500)
-    for log in line.layout.bridge.glob("main.db-*"):
-        log.unlink()
-    assert not (await rows_of(line.layout))["database"].ok
-
-
 def test_what_cannot_be_used_is_told_whole(tmp_path: Path) -> None:
     """All errors of the configuration, its secrets and its packs at once, in JSON too; exit code 2."""
     layout = rehearsal(tmp_path)
@@ -293,24 +242,3 @@ def test_what_cannot_be_used_is_told_whole(tmp_path: Path) -> None:
     assert [what for what in wrong if "agency.yaml" in what]
     result = CliRunner().invoke(main.cli, ["check", "--data", str(tmp_path / "nowhere")])
     assert result.exit_code == 2
-
-
-def test_the_shape_for_a_program(tmp_path: Path) -> None:
-    """As `doctor`, with `asked` and `warning` only where they say something; exit code 0."""
-    layout = rehearsal(tmp_path)
-    result = CliRunner().invoke(main.cli, ["check", "--data", str(layout.data), "--json"])
-    assert result.exit_code == 0, result.output
-    rows = {row["name"]: row for row in json.loads(result.stdout)["checks"]}
-    assert rows["configuration"].keys() == {"name", "ok", "what", "do"}
-    assert rows["trust"]["asked"] is False
-    assert rows["on-call"]["warning"] is True
-
-
-@pytest.mark.parametrize(
-    ("addresses", "ok"),
-    [(["93.184.216.34"], True), (["93.184.216.34", "127.0.0.1"], False), (["10.0.0.1"], False), (["fe80::1%eth0"], False)],
-)
-def test_where_the_public_name_leads(addresses: list[str], ok: bool) -> None:
-    """An address that nobody outside can call is a wrong answer."""
-    assert outside_view.judge_addresses(addresses, carrier_outside=True).ok is ok
-    assert outside_view.judge_addresses(addresses, carrier_outside=False).ok

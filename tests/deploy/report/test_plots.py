@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import itertools
-import json
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.lifecycle.tally import KINDS
-from deploy.inspect.monthly_report import SMALLEST_SHOWN, WAIT_STEPS, ReportCell, as_text
+from deploy.inspect.monthly_report import SMALLEST_SHOWN, WAIT_STEPS, as_text
 from deploy.report.page import report_page
-from deploy.report.plots import Figure, Plot, PlotRow, plots_json, plots_of
+from deploy.report.plots import Figure, Plot, plots_json, plots_of
 from tests.deploy.report.tallies import CELLS, Counter, months_of
 
 MOST_HIDDEN = 4
@@ -65,19 +63,6 @@ def test_trying_all_numbers_rules_none_out() -> None:
     assert reckoned_back([*CELLS]) == []
 
 
-@pytest.mark.practice(21)
-def test_a_sum_beside_hidden_counts_would_be_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The attempt to reckon back is a real one: with sums that count hidden cells as well it finds them."""
-    monkeypatch.setattr("deploy.report.plots._sum_of", leaking_sum)
-    assert ("2027-01", "es", "wait_5_to_10_min", 3) in reckoned_back([*CELLS])
-
-
-def leaking_sum(cells: list[ReportCell], month: str, language: str = "") -> PlotRow:
-    """Add up all cells, as a careless plot would."""
-    number = sum(cell.number for cell in cells if cell.month == month)
-    return PlotRow(month=month, language=language, number=number, figure=Figure.COUNTED)
-
-
 def test_a_sum_is_told_only_where_all_of_it_is_shown() -> None:
     """Load and languages: 27 in March; nothing in January, where the 3 of one language would be told by the rest."""
     load = [(row.month, row.number, row.figure) for row in plot("load", *CELLS).rows]
@@ -96,44 +81,3 @@ def test_months_have_the_same_rows_and_axis() -> None:
             rows = [[(row.kind, row.language) for row in each.rows if row.month == month] for month in each.months]
             assert rows[0] == rows[1] == rows[2], each.name
     assert {row.number for row in plot("needs", *CELLS).rows if row.month == "2027-02"} == {0}
-
-
-@pytest.mark.parametrize(
-    ("longest", "maximum"), [(1, 10), (4, 10), (10, 10), (11, 20), (21, 50), (51, 100), (101, 200), (99_999, 100_000)]
-)
-def test_an_axis_ends_at_a_round_number(longest: int, maximum: int) -> None:
-    """10 at least; a hidden count does not move it."""
-    assert plot("waits", ("2027-01", "en", "wait_under_2_min", longest)).axis_maximum == maximum
-
-
-def test_a_month_of_a_single_text_tells_that_it_was_few() -> None:
-    """One counter of 1: no number anywhere but where nothing was counted."""
-    months = months_of([("2027-01", "en", "wait_under_2_min", 1)])
-    document = json.loads(plots_json(months))
-    assert [row["number"] for each in document["plots"] for row in each["rows"]] == [None, None, None]
-    assert [each["axis_maximum"] for each in document["plots"]] == [10, 10, 10, 10, 10]
-    assert [row["figure"] for each in document["plots"] for row in each["rows"]] == [
-        "part_is_hidden",
-        "fewer_than_smallest",
-        "part_is_hidden",
-    ]
-
-
-def test_nothing_counted_is_no_row() -> None:
-    """Without a counter there is no month and no row."""
-    assert json.loads(plots_json(()))["months"] == []
-    assert [each.rows for each in plots_of(())] == [()] * 5
-
-
-def test_each_kind_stands_in_one_plot() -> None:
-    """What is counted, a kind of tomorrow included, is in one of waits, needs and unmet needs."""
-    kinds = [*WAIT_STEPS, *KINDS, "unmet_language", "gone_when_answered", "of_tomorrow"]
-    plots = plots_of(months_of([("2027-01", "en", kind, 9) for kind in kinds]))
-    placed = [row.kind for one in plots if one.name in {"waits", "needs", "unmet"} for row in one.rows]
-    assert sorted(placed) == sorted(kinds)
-
-
-def test_months_far_apart_are_not_filled() -> None:
-    """A counter with a month of a wrong clock makes no page of thousands of months."""
-    far = plot("load", ("1970-01", "en", "wait_under_2_min", 5), ("2027-01", "en", "wait_under_2_min", 5))
-    assert far.months == ["1970-01", "2027-01"]
