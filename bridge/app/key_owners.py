@@ -17,7 +17,7 @@ from bot.model.actions import DESK
 from bot.model.thread_desk_events import ThreadParked
 from bot.model.transactional_actions import EraseTexter, ParkThread
 from bridge.erasure.carrier_copies import COPIES
-from bridge.matrix.room_keys.resealing import forget_sessions_in
+from bridge.matrix.room_keys.sealing import forget_sessions_in
 from bridge.matrix.rooms.room_state import delete_unassigned_rooms, rooms_of_ours
 from bridge.runtime import log
 from bridge.storage.vault import CannotOpen

@@ -21,7 +21,7 @@ from bridge.erasure.alert import AlertCallback
 from bridge.erasure.passing_keys import destroy_passing_keys, seal_again
 from bridge.matrix.api.http_client import HomeserverError, Permanent, TokenRefused, Transient
 from bridge.matrix.api.module_api import HomeserverUnreachable, ModuleRequestRejected
-from bridge.matrix.room_keys.ratchet_pruning import prune_ratchets
+from bridge.matrix.room_keys.sealing import prune_ratchets
 from bridge.runtime import log
 from bridge.runtime.crash_points import CrashPoint
 from bridge.services import Services

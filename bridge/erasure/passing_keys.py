@@ -7,7 +7,7 @@ database is checked afterwards, in a commit, so that any commit that began there
 
 What is sealed under passing keys: words in inbox and dead letters, until they are deleted; Megolm sessions of desk and
 offices, and Olm accounts and sessions of both identities, until they are sealed again
-(`bridge/matrix/room_keys/resealing.py`).
+(`bridge/matrix/room_keys/sealing.py`).
 
 What a crash between two lines leaves: a key without rows, which is destroyed the next time; each start of a bridge makes a
 new key.
@@ -18,7 +18,7 @@ from __future__ import annotations
 from typing import Final
 
 from bridge.matrix.olm import olm_store
-from bridge.matrix.room_keys import inbound_table, outbound_table, resealing
+from bridge.matrix.room_keys import inbound_table, outbound_table, sealing
 from bridge.services import Services
 from bridge.storage.database import Reader, Transaction
 from bridge.storage.vault import Passing
@@ -55,7 +55,7 @@ async def seal_again(services: Services, *, now: float, everything: bool) -> Non
     await vault.renew_passing(Passing.SESSIONS)
     if everything:
         await vault.renew_passing(Passing.SETTLED)
-    await resealing.reseal_sessions(database, vault, now_ms=int(now * 1000))
+    await sealing.reseal_sessions(database, vault, now_ms=int(now * 1000))
     for each in (database, services.puppet_database):
         if each is not None:
             await olm_store.reseal(each, vault)

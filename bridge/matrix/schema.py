@@ -12,22 +12,19 @@ from bridge.storage.migrations import Schema
 from bridge.tables import schema
 
 _IDENTITY: Final = (
-    # Times are text: see `bridge.matrix.olm.olm_store`.
     """CREATE TABLE crypto_account (
         account_id TEXT    PRIMARY KEY,
-        device_id  TEXT    NOT NULL,
         shared     BOOLEAN NOT NULL,
-        sync_token TEXT    NOT NULL,
-        account    {blob} NOT NULL
+        account    {blob}  NOT NULL
     )""",
+    # `used`: when it last decrypted a message. `encrypts`: false for a session of before a rollback of this database.
     """CREATE TABLE crypto_olm_session (
-        account_id     TEXT,
-        session_id     TEXT,
-        sender_key     TEXT NOT NULL,
-        session        {blob} NOT NULL,
-        created_at     TEXT NOT NULL,
-        last_decrypted TEXT NOT NULL,
-        last_encrypted TEXT NOT NULL,
+        account_id TEXT    NOT NULL,
+        session_id TEXT    NOT NULL,
+        sender_key TEXT    NOT NULL,
+        session    {blob}  NOT NULL,
+        used       BIGINT  NOT NULL,
+        encrypts   BOOLEAN NOT NULL,
         PRIMARY KEY (account_id, session_id)
     )""",
     # `heard_…`: the newest event of the homeserver, by which a rollback to before it is recognised. `since_ms`: since when

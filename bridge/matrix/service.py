@@ -27,7 +27,7 @@ from bridge.matrix.room_keys.inbound_sessions import InboundSessions
 from bridge.matrix.room_keys.key_sharing import RoomKeySharing
 from bridge.matrix.room_keys.outbound_sessions import OutboundSessions
 from bridge.matrix.room_keys.outbound_table import retire_sessions_of
-from bridge.matrix.room_keys.resealing import forget_lost
+from bridge.matrix.room_keys.sealing import forget_lost
 from bridge.matrix.sync.device_renewal import DeviceRenewal
 from bridge.matrix.sync.device_updates import DeviceListUpdates, Unwedging
 from bridge.matrix.sync.homeserver_rollback import Rollback
@@ -85,7 +85,7 @@ async def open_identities(
     `schema.PUPPET_SCHEMA`. Raises `Permanent` when the homeserver refuses us, and
     `IdentityInUse` when another bridge may run.
     """
-    await forget_lost(services.database, services.vault, policy_mxid)
+    await forget_lost(services.database, puppet_database, services.vault, policy_mxid=policy_mxid, puppet_mxid=puppet_mxid)
     introduced = await identity_table.is_ready(services.database, policy_mxid)
     policy, puppet = [
         await retry_until_done(

@@ -262,7 +262,7 @@ def version() -> None:
     import platform
 
     parts = [f"Python {platform.python_version()}"]
-    parts += [f"{name} {importlib.metadata.version(name)}" for name in ("matrix-synapse", "mautrix", "vodozemac")]
+    parts += [f"{name} {importlib.metadata.version(name)}" for name in ("matrix-synapse", "vodozemac")]
     click.echo(f"quietline {own_version()} ({', '.join(parts)})")
 
 

@@ -21,7 +21,6 @@ from http import HTTPStatus
 from typing import Any, Final, Self, TypeVar
 
 import aiohttp
-from mautrix.crypto.account import OlmAccount
 
 from bridge.matrix.api.http_client import HomeserverClient, IdentityInUse, Permanent, TokenRefused, Transient
 from bridge.matrix.api.json_fields import Json, object_at, objects_in, strings_in
@@ -36,9 +35,8 @@ from bridge.matrix.olm.cross_signing import (
     self_sign,
     with_signature,
 )
-from bridge.matrix.olm.olm_store import OlmStore
-from bridge.matrix.olm.sessions import NoAccount, OlmChannel
-from bridge.matrix.olm.vodozemac_olm import OlmAccountError
+from bridge.matrix.olm.olm_store import NoAccount, OlmStore
+from bridge.matrix.olm.vodozemac_olm import Account
 from bridge.runtime import log
 from bridge.storage.database import Database, Transaction
 from bridge.storage.vault import Vault
@@ -71,11 +69,10 @@ class Identity:
         self.since_ms = since_ms
         self.database = database
         self.client = client
-        self.olm = OlmChannel(user_id=client.user_id, device_id=device_id, olm_store=olm_store)
+        self.olm = olm_store
         self.curve25519 = ""
         """The identity key of the device; every event that the identity encrypts has it."""
         self._seeds = seeds
-        self._olm_store = olm_store
         self._display_name = display_name
 
     @classmethod
@@ -100,18 +97,14 @@ class Identity:
         `device_prefix`: `QLPOLICY` or `QLVOICE`; the device id has a random end. `take_over`: sign the devices of another
         bridge out. `introduced`: this line is known at the homeserver, so a lost store does not mean another bridge. Raises
         `IdentityInUse` without `take_over`, and what `HomeserverClient` raises; it may be called again after any failure or
-        crash. An unreadable account is replaced by that of a new device, under the same cross-signing keys, once
+        crash. A lost account is replaced by that of a new device, under the same cross-signing keys, once
         `retire_sessions` has retired the old device's outbound sessions; not if another bridge may use this identity.
         """
-        pickle_key = vault.derive(f"matrix {user_id} pickles").hex()
-        olm_store = OlmStore(user_id=user_id, pickle_key=pickle_key, vault=vault)
+        new_device = f"{device_prefix}{secrets.token_hex(4).upper()}"
+        olm_store = OlmStore(user_id=user_id, device_id=new_device, vault=vault)
         row: Any = await identity_table.find(database, user_id)
         if row is None:
-            row = await database.commit(
-                lambda transaction: _create(
-                    transaction, user_id, olm_store, f"{device_prefix}{secrets.token_hex(4).upper()}", now_ms=now_ms
-                )
-            )
+            row = await database.commit(lambda transaction: _create(transaction, user_id, olm_store, new_device, now_ms))
         self = cls(
             database=database,
             client=HomeserverClient(session=session, url=url, token=token, user_id=user_id),
@@ -124,15 +117,14 @@ class Identity:
         is_ready = bool(row["ready"])
         try:
             account = await self._load_account()
-        except (OlmAccountError, NoAccount) as error:
-            log.failure("identity.account_unreadable", error)
+        except NoAccount:
+            log.event("identity.account_lost")
             if not take_over:  # a copy of a line with another `keys.db` has such an account, beside the line that runs
                 await self._refuse_if_in_use(self.client.without_device())
             await retire_sessions()
-            new = f"{device_prefix}{secrets.token_hex(4).upper()}"
-            await database.commit(lambda transaction: self.replace_device(transaction, new, now_ms=now_ms))
+            await database.commit(lambda transaction: self.replace_device(transaction, new_device, now_ms=now_ms))
             self.since_ms = now_ms
-            account, is_ready = await self.use_device(new), False
+            account, is_ready = await self.use_device(new_device), False
         if not is_ready:
             # The replacement of an earlier device included the check for another bridge.
             is_known = introduced or await identity_table.has_earlier_device(database, user_id)
@@ -146,25 +138,25 @@ class Identity:
         The Olm sessions of the old device are deleted, because nobody can reach it any more. The cursor stays: events sent
         meanwhile are received.
         """
-        await self._olm_store.delete_sessions(transaction)
-        await self._olm_store.add_account(transaction, OlmAccount(), device_id)
+        await self.olm.delete_sessions(transaction)
+        await self.olm.save(transaction, Account())
         await olm_store.delete_wedged(transaction, self.user_id)
         await identity_table.replace_device(
             transaction, self.user_id, old_device=self.device_id, new_device=device_id, now_ms=now_ms
         )
 
-    async def use_device(self, device_id: str) -> OlmAccount:
+    async def use_device(self, device_id: str) -> Account:
         """Use this device, which is committed, from now on; return its account."""
         self.device_id = device_id
         return await self._load_account()
 
-    async def _load_account(self) -> OlmAccount:
+    async def _load_account(self) -> Account:
         account = await self.commit(self._prepare)
         self.curve25519 = account.identity_key
         self.olm.use(self.device_id, self_sign(self._own_keys(account), self.user_id, self._seeds))
         return account
 
-    async def commit(self, work: Callable[[Transaction, OlmAccount], Awaitable[T]]) -> T:
+    async def commit(self, work: Callable[[Transaction, Account], Awaitable[T]]) -> T:
         """Commit to the identity's database, with the Olm account read from it."""
 
         async def with_account(transaction: Transaction) -> T:
@@ -179,11 +171,11 @@ class Identity:
         """
         missing = TARGET_ONE_TIME_KEYS - count if count is not None and count < MIN_ONE_TIME_KEYS else 0
 
-        async def generate(transaction: Transaction, account: OlmAccount) -> OlmAccount:
-            unpublished = len(account.one_time_keys["curve25519"])
+        async def generate(transaction: Transaction, account: Account) -> Account:
+            unpublished = len(account.one_time_keys)
             if missing > unpublished:
                 account.generate_one_time_keys(missing - unpublished)
-            if fallback and not account.fallback_key["curve25519"]:
+            if fallback and not account.fallback_key:
                 account.generate_fallback_key()
             await self.olm.save(transaction, account)
             return account
@@ -199,7 +191,7 @@ class Identity:
                 await self.commit(self._skip_keys)
             raise
 
-    async def _skip_keys(self, transaction: Transaction, account: OlmAccount) -> None:
+    async def _skip_keys(self, transaction: Transaction, account: Account) -> None:
         """Never upload these keys again: the next ones have other ids.
 
         If our store was restored, the homeserver already has keys of these ids, and always refuses others of the same id
@@ -208,7 +200,7 @@ class Identity:
         account.mark_keys_as_published()
         await self.olm.save(transaction, account)
 
-    async def register(self, account: OlmAccount, *, take_over: bool) -> None:
+    async def register(self, account: Account, *, take_over: bool) -> None:
         """Register, make the device, publish keys, cross-sign; each step may have been done before.
 
         Raises `IdentityInUse`, unless `take_over`, before a device or key of another bridge is replaced.
@@ -286,18 +278,18 @@ class Identity:
             if device_id != self.device_id:
                 await client.request("DELETE", "devices", device_id)
 
-    async def _prepare(self, transaction: Transaction, account: OlmAccount) -> OlmAccount:
+    async def _prepare(self, transaction: Transaction, account: Account) -> Account:
         """Make keys to publish, if the account has never published any."""
-        if not account.shared and not account.one_time_keys["curve25519"]:
+        if not account.shared and not account.one_time_keys:
             account.generate_one_time_keys(TARGET_ONE_TIME_KEYS)
             account.generate_fallback_key()
             await self.olm.save(transaction, account)
         return account
 
-    async def _publish(self, account: OlmAccount, device: Json, client: HomeserverClient) -> None:
+    async def _publish(self, account: Account, device: Json, client: HomeserverClient) -> None:
         """Upload unpublished keys and then mark them. A crash in between uploads the same keys again, which is allowed."""
-        one_time = account.one_time_keys["curve25519"]
-        fallback = account.fallback_key["curve25519"]
+        one_time = account.one_time_keys
+        fallback = account.fallback_key
         body = {
             **device,
             "one_time_keys": {
@@ -310,24 +302,27 @@ class Identity:
         }
         await client.request("POST", "keys", "upload", body={name: part for name, part in body.items() if part})
 
-        async def mark(transaction: Transaction, current: OlmAccount) -> None:
+        async def mark(transaction: Transaction, current: Account) -> None:
             # only if no key was generated meanwhile: otherwise the same keys are uploaded again, which is harmless
-            if current.one_time_keys["curve25519"].keys() <= one_time.keys():
+            if current.one_time_keys.keys() <= one_time.keys():
                 current.mark_keys_as_published()
             current.shared = True
             await self.olm.save(transaction, current)
 
         await self.commit(mark)
 
-    def _sign_key(self, account: OlmAccount, key: Json) -> dict[str, Any]:
+    def _sign_key(self, account: Account, key: Json) -> dict[str, Any]:
         return with_signature(key, self.user_id, self.device_id, account.sign)
 
-    def _own_keys(self, account: OlmAccount) -> dict[str, Any]:
+    def _own_keys(self, account: Account) -> dict[str, Any]:
         keys = {
             "user_id": self.user_id,
             "device_id": self.device_id,
             "algorithms": [OLM, MEGOLM],
-            "keys": {f"{name}:{self.device_id}": key for name, key in account.identity_keys.items()},
+            "keys": {
+                f"curve25519:{self.device_id}": account.identity_key,
+                f"ed25519:{self.device_id}": account.signing_key,
+            },
         }
         return with_signature(keys, self.user_id, self.device_id, account.sign)
 
@@ -339,8 +334,8 @@ def master_key(identity: Identity) -> str:
 
 
 async def _create(
-    transaction: Transaction, user_id: str, olm_store: OlmStore, device_id: str, *, now_ms: int
+    transaction: Transaction, user_id: str, olm_store: OlmStore, device_id: str, now_ms: int
 ) -> dict[str, Any]:
-    await olm_store.add_account(transaction, OlmAccount(), device_id)
+    await olm_store.save(transaction, Account())
     await identity_table.insert(transaction, user_id, device_id, now_ms=now_ms)
     return {"device_id": device_id, "ready": False, "since_ms": now_ms}

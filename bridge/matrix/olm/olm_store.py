@@ -1,170 +1,265 @@
-"""One identity's Olm account and Olm sessions in its database.
+"""One identity's Olm account and its Olm sessions with other devices, for to-device messages.
 
-Rule of this module: every method runs inside a commit and reads the database; nothing is cached between two calls, because
-a rollback of the commit would not undo it. Pickles are encrypted with the identity's own key, and sealed under a passing
-key. An old state of a session, together with the homeserver's messages of that time, reveals the room keys that were sent;
-so values under a retired key are sealed again at each turn (`reseal`), and the key of the old states can be destroyed
-(`bridge/erasure/passing_keys.py`). Values of an older program are not sealed until then.
+Everything here runs inside a commit of the identity's database and begins with the account read from it (`begin`); nothing
+is cached, so a rolled-back commit undoes all of it. Pickles are sealed under a passing key: an old state of a session,
+together with the homeserver's messages of that time, reveals the room keys that were sent. So values under a retired key
+are sealed again (`reseal`), and the key of the old states is destroyed (`bridge/erasure/passing_keys.py`). Every message
+that we send carries our signed device keys (MSC4147).
 
-The two tables have the form of mautrix, which made them here first (`OLM` in `bridge.matrix.schema`); times are local, as
-in its sessions, and only compared with each other. An unreadable session is deleted when it is found, at `reseal` at the
-latest: then its device gets a new one, as after any lost session.
+Source: https://spec.matrix.org/latest/client-server-api/#molmv1curve25519-aes-sha2
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from datetime import datetime
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Final
+from typing import Any, Final, TypeAlias
 
-from mautrix.crypto.account import OlmAccount
-from mautrix.crypto.sessions import Session
+from bridge.matrix.api.json_fields import Json, MalformedJson, as_object, dumps, int_field, loads, object_at, string_field
+from bridge.matrix.olm.cross_signing import OLM, Device
+from bridge.matrix.olm.vodozemac_olm import PREKEY, Account, OlmSessionError, Session
+from bridge.storage.database import Database, Reader, Transaction, placeholders
+from bridge.storage.vault import PASSING_PREFIX, Passing, Vault, passing_owner_of
 
-from bridge.matrix.olm.vodozemac_olm import OlmAccountError, OlmSessionError
-from bridge.runtime import log
-from bridge.storage.database import Database, Reader, Row, Transaction, placeholders
-from bridge.storage.vault import PASSING_PREFIX, CannotOpen, Passing, Vault, passing_owner_of
-
+MAX_SESSIONS: Final = 16
+"""Sessions kept per device; the ones unused for longest go first."""
 RESEALED_TOGETHER: Final = 50
 """Sessions in one commit; other commits of the database wait a few milliseconds for it."""
 
-DECRYPTS_ONLY: Final = "0001-01-01 00:00:00.000000"
-"""The begin of a session that does not encrypt any more (`stop_encrypting`)."""
-_SESSIONS: Final = """SELECT session_id, session, created_at, last_encrypted, last_decrypted FROM crypto_olm_session
-    WHERE account_id = $1 AND sender_key = $2 ORDER BY last_decrypted DESC"""
-_LATEST: Final = f"""SELECT session_id, session, created_at, last_encrypted, last_decrypted FROM crypto_olm_session
-    WHERE account_id = $1 AND sender_key = $2 AND created_at > '{DECRYPTS_ONLY}' ORDER BY last_decrypted DESC LIMIT 1"""  # noqa: S608
+SessionBegun: TypeAlias = Callable[[Transaction, str, str], Awaitable[None]]
+"""Called with the sender and the identity key of a message that began a session."""
+
+
+class Wedged(Exception):  # noqa: N818 - a condition of a session, which the caller repairs
+    """The sender's Olm session and ours do not match (any more); a new session replaces both."""
+
+    def __init__(self, sender_key: str) -> None:
+        super().__init__()
+        self.sender_key = sender_key
+
+
+class NoAccount(Exception):  # noqa: N818 - the name states a fact
+    """The identity has no Olm account: its passing key is lost, or its database is."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToDeviceMessage:
+    """A decrypted to-device message. `signing_key` is what the sender claims; only a device list can confirm it.
+
+    `lost_ours`: the device has begun an Olm session although there was one, with `m.dummy` or without: our session began
+    with a one-time key that was used up, which the homeserver hands out again after a rollback.
+    """
+
+    sender: str
+    sender_key: str
+    signing_key: str
+    type: str
+    content: Json = field(repr=False)
+    lost_ours: bool = False
 
 
 class OlmStore:
-    """Reads and writes one identity's account and sessions. `pickle_key`: the key of their encryption, inside the seal."""
+    """Decrypts and encrypts to-device messages of one identity. `device_keys`: ours, cross-signed, once there are some."""
 
-    def __init__(self, *, user_id: str, pickle_key: str, vault: Vault) -> None:
+    def __init__(self, *, user_id: str, device_id: str, vault: Vault) -> None:
         self._user_id = user_id
-        self._pickle_key = pickle_key
+        self._device_id = device_id
         self._vault = vault
+        self.device_keys: Json = {}
 
-    async def account(self, transaction: Transaction) -> OlmAccount | None:
-        """Return the account, or None before there is one. Raises `OlmAccountError` for one that cannot be read."""
+    def use(self, device_id: str, device_keys: Json) -> None:
+        """Use this device from now on."""
+        self._device_id, self.device_keys = device_id, device_keys
+
+    async def begin(self, transaction: Transaction) -> Account:
+        """Load the account. First in every commit. Raises `NoAccount`."""
         query = "SELECT shared, account FROM crypto_account WHERE account_id = $1"
         row = await transaction.fetchrow(query, self._user_id)
         if row is None:
-            return None
-        try:
-            pickle = await _open(self._vault, _account_context(self._user_id), bytes(row["account"]))
-        except (CannotOpen, TypeError):
-            raise OlmAccountError("the key of this account is gone") from None
-        return OlmAccount.from_pickle(pickle, passphrase=self._pickle_key, shared=bool(row["shared"]))
+            raise NoAccount
+        pickle = await self._vault.open_either("", _account_context(self._user_id), bytes(row["account"]))
+        account = Account.from_pickle(pickle)
+        account.shared = bool(row["shared"])
+        return account
 
-    async def add_account(self, transaction: Transaction, account: OlmAccount, device_id: str) -> None:
-        """Write the account of a new device."""
+    async def save(self, transaction: Transaction, account: Account) -> None:
+        """Write the account; another device's is replaced."""
         await transaction.execute(
-            """INSERT INTO crypto_account (account_id, device_id, shared, sync_token, account)
-               VALUES ($1, $2, $3, '', $4)
-               ON CONFLICT (account_id) DO UPDATE
-               SET device_id = excluded.device_id, shared = excluded.shared, account = excluded.account""",
+            """INSERT INTO crypto_account (account_id, shared, account) VALUES ($1, $2, $3)
+               ON CONFLICT (account_id) DO UPDATE SET shared = excluded.shared, account = excluded.account""",
             self._user_id,
-            device_id,
             account.shared,
-            await _seal(self._vault, _account_context(self._user_id), account.pickle(self._pickle_key)),
+            await self._seal(_account_context(self._user_id), account.pickle()),
         )
 
     async def delete_sessions(self, transaction: Transaction) -> None:
         """Delete every session: those of an account that is replaced."""
         await transaction.execute("DELETE FROM crypto_olm_session WHERE account_id = $1", self._user_id)
 
-    async def update_account(self, transaction: Transaction, account: OlmAccount) -> None:
-        """Write the changed account."""
-        await transaction.execute(
-            "UPDATE crypto_account SET shared = $2, account = $3 WHERE account_id = $1",
-            self._user_id,
-            account.shared,
-            await _seal(self._vault, _account_context(self._user_id), account.pickle(self._pickle_key)),
-        )
+    async def decrypt(
+        self, transaction: Transaction, account: Account, sender: str, content: Json, *, on_begin: SessionBegun
+    ) -> ToDeviceMessage:
+        """Decrypt one `m.room.encrypted` to-device message. Raises `MalformedJson` or :class:`Wedged`.
 
-    async def has_session(self, transaction: Transaction, sender_key: str) -> bool:
-        """Whether there is a session that encrypts for the device of that identity key."""
-        return await self.latest_session(transaction, sender_key) is not None
+        `on_begin` is called when the message began a session.
+        """
+        if content.get("algorithm") != OLM:
+            raise MalformedJson("algorithm")
+        sender_key = string_field(content, "sender_key", longest=64)
+        own = as_object(object_at(content, "ciphertext").get(account.identity_key), "ciphertext")
+        kind, body = int_field(own, "type"), string_field(own, "body")
+        if kind not in {0, 1}:
+            raise MalformedJson("type")
+        sessions = await self._sessions(transaction, sender_key)
+        plaintext, new = await self._plaintext(transaction, account, sender_key, sessions, kind, body)
+        if new:
+            await on_begin(transaction, sender, sender_key)
+        message = self._message(loads(plaintext), account, sender, sender_key)
+        return replace(message, lost_ours=message.type == "m.dummy" or (new and bool(sessions)))
 
-    async def sessions(self, transaction: Transaction, sender_key: str) -> list[Session]:
+    async def has_session(self, transaction: Transaction, device: Device) -> bool:
+        """Whether there is a session that encrypts for the device."""
+        return bool(await keys_with_session(transaction, self._user_id, [device.curve25519]))
+
+    async def open(self, transaction: Transaction, account: Account, device: Device, one_time_key: str) -> None:
+        """Begin a session with one of the device's one-time keys. Raises `OlmSessionError` when the keys are no keys."""
+        session = account.begin_session(device.curve25519, one_time_key)
+        await self._add_session(transaction, device.curve25519, session)
+
+    async def encrypt(
+        self, transaction: Transaction, account: Account, device: Device, kind: str, content: Json
+    ) -> dict[str, Any]:
+        """Return the content of an `m.room.encrypted` to-device event for a device with a session."""
+        query = """SELECT session_id, session FROM crypto_olm_session
+            WHERE account_id = $1 AND sender_key = $2 AND encrypts ORDER BY used DESC LIMIT 1"""
+        row = await transaction.fetchrow(query, self._user_id, device.curve25519)
+        if row is None:
+            raise RuntimeError("there is no Olm session with the device")
+        session = await self._open(row)
+        payload = {
+            "sender": self._user_id,
+            "sender_device": self._device_id,
+            "keys": {"ed25519": account.signing_key},
+            "recipient": device.user_id,
+            "recipient_keys": {"ed25519": device.ed25519},
+            "type": kind,
+            "content": content,
+            "sender_device_keys": self.device_keys,
+        }
+        message_type, body = session.encrypt(dumps(payload))
+        query = "UPDATE crypto_olm_session SET session = $3 WHERE account_id = $1 AND session_id = $2"
+        await transaction.execute(query, self._user_id, session.id, await self._sealed(session))
+        return {
+            "algorithm": OLM,
+            "sender_key": account.identity_key,
+            "ciphertext": {device.curve25519: {"type": message_type, "body": body}},
+        }
+
+    async def _sessions(self, transaction: Transaction, sender_key: str) -> list[Session]:
         """Return the sessions with a device; the one that last decrypted a message comes first: usually the right one."""
-        rows = await transaction.fetch(_SESSIONS, self._user_id, sender_key)
-        return [session for row in rows if (session := await self._read_or_delete(transaction, row)) is not None]
+        query = """SELECT session_id, session FROM crypto_olm_session
+            WHERE account_id = $1 AND sender_key = $2 ORDER BY used DESC"""
+        return [await self._open(row) for row in await transaction.fetch(query, self._user_id, sender_key)]
 
-    async def latest_session(self, transaction: Transaction, sender_key: str) -> Session | None:
-        """Return, of the sessions that encrypt for a device, the one that last decrypted something, or None without any."""
-        while (row := await transaction.fetchrow(_LATEST, self._user_id, sender_key)) is not None:
-            if (session := await self._read_or_delete(transaction, row)) is not None:
-                return session
-        return None
-
-    async def add_session(self, transaction: Transaction, sender_key: str, session: Session) -> None:
-        """Write a new session."""
-        await transaction.execute(
-            """INSERT INTO crypto_olm_session
-               (account_id, session_id, sender_key, session, created_at, last_encrypted, last_decrypted)
-               VALUES ($1, $2, $3, $4, $5, $6, $7)""",
-            self._user_id,
-            session.id,
-            sender_key,
-            await self._sealed_session(session),
-            _format_time(session.creation_time),
-            _format_time(session.last_encrypted),
-            _format_time(session.last_decrypted),
-        )
-
-    async def update_session(self, transaction: Transaction, session: Session) -> None:
-        """Write a changed session."""
-        await transaction.execute(
-            """UPDATE crypto_olm_session SET session = $3, last_encrypted = $4, last_decrypted = $5
-               WHERE account_id = $1 AND session_id = $2""",
-            self._user_id,
-            session.id,
-            await self._sealed_session(session),
-            _format_time(session.last_encrypted),
-            _format_time(session.last_decrypted),
-        )
-
-    async def prune(self, transaction: Transaction, sender_key: str, *, most: int) -> None:
-        """Delete all sessions with a device but the `most` that last decrypted something."""
+    async def _plaintext(
+        self,
+        transaction: Transaction,
+        account: Account,
+        sender_key: str,
+        sessions: Sequence[Session],
+        kind: int,
+        body: str,
+    ) -> tuple[str, bool]:
+        for session in sessions:
+            if kind == PREKEY and not session.matches(body):
+                continue
+            try:
+                plaintext = session.decrypt(kind, body)
+            except OlmSessionError:
+                if kind == PREKEY:
+                    # It was read before. The fallback key could begin the same session, with the same id, once more;
+                    # nothing new can come of that.
+                    raise Wedged(sender_key) from None
+                continue
+            query = "UPDATE crypto_olm_session SET session = $3, used = $4 WHERE account_id = $1 AND session_id = $2"
+            used = await self._latest_use(transaction, sender_key)
+            await transaction.execute(query, self._user_id, session.id, await self._sealed(session), used)
+            return plaintext, False
+        if kind != PREKEY:
+            raise Wedged(sender_key)
+        try:
+            session, plaintext = account.answer_session(sender_key, body)
+        except OlmSessionError:
+            raise Wedged(sender_key) from None
+        await self.save(transaction, account)
+        await self._add_session(transaction, sender_key, session)
         await transaction.execute(
             """DELETE FROM crypto_olm_session WHERE account_id = $1 AND sender_key = $2 AND session_id NOT IN (
                    SELECT session_id FROM crypto_olm_session WHERE account_id = $1 AND sender_key = $2
-                   ORDER BY last_decrypted DESC LIMIT $3
+                   ORDER BY used DESC LIMIT $3
                )""",
             self._user_id,
             sender_key,
-            most,
+            MAX_SESSIONS,
+        )
+        return plaintext, True
+
+    async def _add_session(self, transaction: Transaction, sender_key: str, session: Session) -> None:
+        await transaction.execute(
+            """INSERT INTO crypto_olm_session (account_id, session_id, sender_key, session, used, encrypts)
+               VALUES ($1, $2, $3, $4, $5, $6)""",
+            self._user_id,
+            session.id,
+            sender_key,
+            await self._sealed(session),
+            await self._latest_use(transaction, sender_key),
+            True,
         )
 
-    async def _read_or_delete(self, transaction: Transaction, row: Row) -> Session | None:
-        try:
-            return await self._session(row)
-        except (CannotOpen, OlmSessionError, ValueError, TypeError) as error:
-            log.failure("olm_store.session_unreadable", error)
-            await delete_sessions(transaction, self._user_id, [row["session_id"]])
-            return None
+    async def _latest_use(self, transaction: Transaction, sender_key: str) -> int:
+        """Return the time of a use now, in ms, later than that of any session with the device: clocks may go back."""
+        query = "SELECT MAX(used) FROM crypto_olm_session WHERE account_id = $1 AND sender_key = $2"
+        before = await transaction.fetchval(query, self._user_id, sender_key)
+        return max(time.time_ns() // 1_000_000, int(before or 0) + 1)
 
-    async def _sealed_session(self, session: Session) -> bytes:
-        pickle = session.pickle(self._pickle_key)
-        return await _seal(self._vault, _session_context(self._user_id, session.id), pickle)
+    def _message(self, payload: Json, account: Account, sender: str, sender_key: str) -> ToDeviceMessage:
+        if (
+            string_field(payload, "sender") != sender
+            or string_field(payload, "recipient") != self._user_id
+            or string_field(object_at(payload, "recipient_keys"), "ed25519") != account.signing_key
+        ):
+            raise MalformedJson("sender or recipient")
+        signing_key = string_field(object_at(payload, "keys"), "ed25519", longest=64)
+        device_keys = payload.get("sender_device_keys")
+        if device_keys is not None:
+            publics = object_at(as_object(device_keys, "sender_device_keys"), "keys").values()
+            if device_keys.get("user_id") != sender or not {sender_key, signing_key} <= set(publics):
+                raise MalformedJson("sender_device_keys")
+        return ToDeviceMessage(
+            sender=sender,
+            sender_key=sender_key,
+            signing_key=signing_key,
+            type=string_field(payload, "type", longest=255),
+            content=as_object(payload.get("content"), "content"),
+        )
 
-    async def _session(self, row: Row) -> Session:
+    async def _open(self, row: Any) -> Session:
         context = _session_context(self._user_id, row["session_id"])
-        return Session.from_pickle(
-            await _open(self._vault, context, bytes(row["session"])),
-            passphrase=self._pickle_key,
-            creation_time=datetime.fromisoformat(row["created_at"]),
-            last_encrypted=datetime.fromisoformat(row["last_encrypted"]),
-            last_decrypted=datetime.fromisoformat(row["last_decrypted"]),
-        )
+        return Session.from_pickle(await self._vault.open_either("", context, bytes(row["session"])))
+
+    async def _sealed(self, session: Session) -> bytes:
+        return await self._seal(_session_context(self._user_id, session.id), session.pickle())
+
+    async def _seal(self, context: str, pickle: bytes) -> bytes:
+        return await self._vault.seal_passing(Passing.SESSIONS, context, pickle)
 
 
 async def newest_sessions(transaction: Transaction, user_id: str) -> list[tuple[str, str]]:
     """Return id and identity key of every session of an identity; the one that last decrypted a message comes first."""
-    query = "SELECT session_id, sender_key FROM crypto_olm_session WHERE account_id = $1 ORDER BY last_decrypted DESC"
+    query = "SELECT session_id, sender_key FROM crypto_olm_session WHERE account_id = $1 ORDER BY used DESC"
     return [(row["session_id"], row["sender_key"]) for row in await transaction.fetch(query, user_id)]
 
 
@@ -180,8 +275,8 @@ async def keys_with_session(reader: Reader, user_id: str, sender_keys: Sequence[
     rows = await reader.fetch(
         f"""
         SELECT DISTINCT sender_key FROM crypto_olm_session
-        WHERE account_id=$1 AND created_at > '{DECRYPTS_ONLY}' AND sender_key IN ({placeholders(len(sender_keys), after=1)})
-        """,  # noqa: S608 - placeholders and a constant
+        WHERE account_id=$1 AND encrypts AND sender_key IN ({placeholders(len(sender_keys), after=1)})
+        """,  # noqa: S608 - placeholders only
         user_id,
         *sender_keys,
     )
@@ -194,7 +289,7 @@ async def stop_encrypting(transaction: Transaction) -> None:
     After a rollback of the database our states of them are older than what was sent: a state that encrypts a second time
     makes a message that its device cannot read, under a key that was used before.
     """
-    await transaction.execute("UPDATE crypto_olm_session SET created_at = $1", DECRYPTS_ONLY)
+    await transaction.execute("UPDATE crypto_olm_session SET encrypts = $1", False)
 
 
 async def delete_account(transaction: Transaction, user_id: str) -> None:
@@ -212,12 +307,12 @@ async def passing_owners(reader: Reader) -> set[str]:
 
 
 async def reseal(database: Database, vault: Vault) -> None:
-    """Seal values under a retired key, and unsealed ones, again, for all identities in this database. May be repeated."""
+    """Seal values under a retired key again, for all identities in this database. May be repeated."""
     await database.commit(partial(_reseal_accounts, vault))
     rows = await database.fetch(
-        f"SELECT account_id, session_id, substr(session, 1, {PASSING_PREFIX}) AS under FROM crypto_olm_session"  # noqa: S608
+        f"SELECT session_id, substr(session, 1, {PASSING_PREFIX}) AS under FROM crypto_olm_session"  # noqa: S608
     )
-    stale = [(row["account_id"], row["session_id"]) for row in rows if _is_stale(vault, bytes(row["under"]))]
+    stale = [row["session_id"] for row in rows if vault.is_retired(passing_owner_of(bytes(row["under"])))]
     for begin in range(0, len(stale), RESEALED_TOGETHER):
         await database.commit(partial(_reseal_sessions, vault, stale[begin : begin + RESEALED_TOGETHER]))
         await asyncio.sleep(0)
@@ -225,49 +320,26 @@ async def reseal(database: Database, vault: Vault) -> None:
 
 async def _reseal_accounts(vault: Vault, transaction: Transaction) -> None:
     for row in await transaction.fetch("SELECT account_id, account FROM crypto_account"):
-        if _is_stale(vault, bytes(row["account"])):
-            context = _account_context(row["account_id"])
-            # An account that cannot be opened is replaced at the next start.
-            if (sealed := await _reseal(vault, context, bytes(row["account"]))) is not None:
-                query = "UPDATE crypto_account SET account = $2 WHERE account_id = $1"
-                await transaction.execute(query, row["account_id"], sealed)
+        if vault.is_retired(passing_owner_of(bytes(row["account"]))):
+            sealed = await _sealed_again(vault, _account_context(row["account_id"]), row["account"])
+            query = "UPDATE crypto_account SET account = $2 WHERE account_id = $1"
+            await transaction.execute(query, row["account_id"], sealed)
 
 
-async def _reseal_sessions(vault: Vault, stale: Sequence[tuple[str, str]], transaction: Transaction) -> None:
+async def _reseal_sessions(vault: Vault, stale: Sequence[str], transaction: Transaction) -> None:
     rows = await transaction.fetch(
         f"""SELECT account_id, session_id, session FROM crypto_olm_session
             WHERE session_id IN ({placeholders(len(stale))})""",  # noqa: S608 - placeholders only
-        *(session_id for _, session_id in stale),
+        *stale,
     )
     for row in rows:
-        context = _session_context(row["account_id"], row["session_id"])
-        if (sealed := await _reseal(vault, context, bytes(row["session"]))) is not None:
-            query = "UPDATE crypto_olm_session SET session = $3 WHERE account_id = $1 AND session_id = $2"
-            await transaction.execute(query, row["account_id"], row["session_id"], sealed)
-        else:  # otherwise a damaged session would keep its key until its device sends a message
-            await delete_sessions(transaction, row["account_id"], [row["session_id"]])
+        sealed = await _sealed_again(vault, _session_context(row["account_id"], row["session_id"]), row["session"])
+        query = "UPDATE crypto_olm_session SET session = $3 WHERE account_id = $1 AND session_id = $2"
+        await transaction.execute(query, row["account_id"], row["session_id"], sealed)
 
 
-async def _seal(vault: Vault, context: str, pickle: bytes) -> bytes:
-    return await vault.seal_passing(Passing.SESSIONS, context, pickle)
-
-
-async def _open(vault: Vault, context: str, stored: bytes) -> bytes:
-    """Return a pickle without its seal. Raises `CannotOpen`."""
-    return await vault.open_either("", context, stored) if passing_owner_of(stored) else stored
-
-
-async def _reseal(vault: Vault, context: str, stored: bytes) -> bytes | None:
-    try:
-        pickle = await _open(vault, context, stored)
-    except CannotOpen:
-        return None
-    return await _seal(vault, context, pickle)
-
-
-def _is_stale(vault: Vault, stored: bytes) -> bool:
-    under = passing_owner_of(stored)
-    return not under or vault.is_retired(under)
+async def _sealed_again(vault: Vault, context: str, sealed: bytes) -> bytes:
+    return await vault.seal_passing(Passing.SESSIONS, context, await vault.open_either("", context, bytes(sealed)))
 
 
 def _account_context(user_id: str) -> str:
@@ -276,11 +348,6 @@ def _account_context(user_id: str) -> str:
 
 def _session_context(user_id: str, session_id: str) -> str:
     return f"olm session {user_id} {session_id}"
-
-
-def _format_time(time: datetime) -> str:
-    """Format a time as Python's sqlite3 does, so that the text sorts by time."""
-    return time.isoformat(sep=" ", timespec="microseconds")
 
 
 async def open_wedged(reader: Reader, identity: str) -> list[tuple[str, str]]:

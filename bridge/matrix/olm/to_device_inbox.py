@@ -16,13 +16,11 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
-from mautrix.crypto.account import OlmAccount
-
 from bridge.matrix.api.json_fields import BAD_DATA, Json, object_at, objects_in, string_field
 from bridge.matrix.olm import olm_store
 from bridge.matrix.olm.identity import Identity
-from bridge.matrix.olm.olm_store import delete_sessions, newest_sessions
-from bridge.matrix.olm.sessions import ToDeviceMessage, Wedged
+from bridge.matrix.olm.olm_store import ToDeviceMessage, Wedged, delete_sessions, newest_sessions
+from bridge.matrix.olm.vodozemac_olm import Account
 from bridge.runtime.clock import Clock
 from bridge.storage.database import Transaction
 
@@ -144,7 +142,7 @@ class ToDeviceInbox:
                 batch.dropped_count += 1
         return batch
 
-    async def _open_event(self, transaction: Transaction, account: OlmAccount, event: Json, batch: ToDeviceBatch) -> None:
+    async def _open_event(self, transaction: Transaction, account: Account, event: Json, batch: ToDeviceBatch) -> None:
         sender, kind = string_field(event, "sender", longest=255), string_field(event, "type", longest=255)
         content = object_at(event, "content")
         if kind == "m.room.encrypted":

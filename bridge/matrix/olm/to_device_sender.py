@@ -13,13 +13,11 @@ from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, 
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
-from mautrix.crypto.account import OlmAccount
-
 from bridge.matrix.api.json_fields import BAD_DATA, Json, as_object, object_at, string_field
 from bridge.matrix.olm.cross_signing import Device, has_valid_signature
 from bridge.matrix.olm.identity import Identity
 from bridge.matrix.olm.olm_store import keys_with_session
-from bridge.matrix.olm.vodozemac_olm import OlmSessionError
+from bridge.matrix.olm.vodozemac_olm import Account, OlmSessionError
 from bridge.storage.database import Transaction
 
 T = TypeVar("T")
@@ -97,7 +95,7 @@ class ToDeviceSender:
     async def _send(self, payloads: Sequence[ToDevicePayload], keys: Mapping[Device, str]) -> list[ToDevicePayload]:
         olm = self._identity.olm
 
-        async def encrypt(transaction: Transaction, account: OlmAccount) -> list[tuple[ToDevicePayload, dict[str, Any]]]:
+        async def encrypt(transaction: Transaction, account: Account) -> list[tuple[ToDevicePayload, dict[str, Any]]]:
             done = []
             for m in payloads:
                 if m.device in keys:

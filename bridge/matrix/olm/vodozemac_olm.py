@@ -1,49 +1,55 @@
-"""python-olm's interface over vodozemac: malformed input raises one of five errors, without plaintext or keys.
+"""Olm and Megolm over vodozemac: whatever the input is, it raises one of the errors below, without plaintext or keys.
 
-mautrix.crypto was written against python-olm; this module has the part of python-olm's interface that mautrix 0.21 calls,
-over vodozemac 0.10. `install()` registers it as `olm`. Where the two libraries differ, it does what mautrix expects:
+A pickle is not secret by itself (its key is constant): whoever stores one seals it with the vault.
 
-- mautrix catches only `OlmSessionError` and `OlmGroupSessionError`. So where python-olm raises ValueError or TypeError
-  (empty, not a string, not UTF-8), this raises the error class of the called object.
-- vodozemac decrypts the first message of an inbound session while it makes the session; mautrix reads that plaintext later,
-  from another object, made from a pickle of the first. So the pickle holds it, sealed, until it is read.
-- vodozemac derives key and initialisation vector from the pickle key alone, so two pickles under one key with the same
-  beginning have the same first ciphertext; hence the salt.
-
-Sources: the Olm and Megolm specifications (https://spec.matrix.org/latest/olm-megolm/), python-olm's documentation,
-vodozemac's (https://docs.rs/vodozemac/), RFC 5869 (HKDF), RFC 8439 (ChaCha20-Poly1305).
+Sources: the Olm and Megolm specifications (https://spec.matrix.org/latest/olm-megolm/); https://docs.rs/vodozemac/.
 """
 
 from __future__ import annotations
 
-import secrets
-import sys
 from base64 import b64decode, b64encode
-from dataclasses import dataclass
-from hashlib import sha256
-from types import ModuleType
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, ClassVar, Final, Generic, Protocol, TypeVar, cast
 
 import vodozemac
-from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Self
 
-
 T = TypeVar("T")
+
+PREKEY: Final = 0
+"""The type of a message that can begin an Olm session; the other type is 1."""
+MAX_UNPUBLISHED_KEYS: Final = 100
+_PICKLE_KEY: Final = bytes(32)
+
+
+class OlmAccountError(Exception):
+    """An account could not be read, or a call on it failed."""
+
+
+class OlmSessionError(Exception):
+    """An Olm session could not be made, read or used."""
+
+
+class OlmGroupSessionError(Exception):
+    """A Megolm session could not be made, read or used."""
+
+
+class OlmVerifyError(Exception):
+    """A signature, or the key to check it with, is invalid."""
+
+
+class PkSigningError(Exception):
+    """A signing key could not be made from this seed, or the message has no UTF-8 form."""
 
 
 def call_or_raise(error: type[Exception], sentence: str, call: Callable[[], T]) -> T:
     """Return `call()`; any exception of it becomes `error`, with `sentence` and the exception's class name."""
     try:
         return call()
-    except (ValueError, TypeError, OverflowError, InvalidTag) as refusal:
+    except (ValueError, TypeError, OverflowError) as refusal:
         reason = type(refusal).__name__
     except BaseException as panic:
         # A panic of the Rust library is a BaseException of a class that cannot be imported: no `except Exception` catches
@@ -74,88 +80,28 @@ class LibraryObject(Protocol):
 
 LibraryT = TypeVar("LibraryT", bound=LibraryObject)
 
-_MARK: Final = b"ql1"
-_NONCE: Final = bytes(12)
-
 
 class Pickled(Generic[LibraryT]):
-    """An object that can be stored as bytes and read back.
+    """An object of the library that can be stored as bytes and read back."""
 
-    A pickle is `ql1.SALT.PICKLE` or `ql1.SALT.PICKLE.NOTE`: base64 fields; a salt of 16 bytes; vodozemac's own encrypted
-    pickle; ChaCha20-Poly1305 of a note, bound to that pickle. Both keys come from HKDF-SHA256 of passphrase and salt,
-    labelled with the kind, so a pickle of one kind never opens as another. The salt is new each time, hence the constant
-    nonce.
-    """
-
-    _kind: ClassVar[str]
     _error: ClassVar[type[Exception]]
     _library_class: ClassVar[type[LibraryObject]]  # LibraryT, which a class variable cannot say
-    _inner: LibraryT
-    _note: bytes = b""
+
+    def __init__(self, inner: LibraryT) -> None:
+        self._inner = inner
+
+    def pickle(self) -> bytes:
+        """Return the object as ASCII."""
+        return self._inner.pickle(_PICKLE_KEY).encode()
 
     @classmethod
-    def _keys(cls, passphrase: str, salt: bytes) -> tuple[bytes, bytes]:
-        if not passphrase:
-            raise ValueError
-        label = b"quietline olm pickle 1: " + cls._kind.encode()
-        both = HKDF(algorithm=SHA256(), length=64, salt=salt, info=label).derive(utf8(passphrase))
-        return both[:32], both[32:]
+    def from_pickle(cls, pickle: bytes) -> Self:
+        """Read what `pickle` wrote. Raises the class's error for anything else."""
 
-    def pickle(self, passphrase: str) -> bytes:
-        """Return the object encrypted, in ASCII. Raises the class's error if the passphrase is empty."""
+        def read() -> LibraryT:
+            return cast("LibraryT", cls._library_class.from_pickle(bytes(memoryview(pickle)).decode(), _PICKLE_KEY))
 
-        def encrypt_pickle() -> bytes:
-            salt = secrets.token_bytes(16)
-            key, note_key = self._keys(passphrase, salt)
-            inner = self._inner.pickle(key).encode()
-            fields = [_MARK, b64encode(salt), inner]
-            if self._note:
-                fields.append(b64encode(ChaCha20Poly1305(note_key).encrypt(_NONCE, self._note, inner)))
-            return b".".join(fields)
-
-        return call_or_raise(self._error, f"This {self._kind} could not be pickled", encrypt_pickle)
-
-    @classmethod
-    def from_pickle(cls, pickle: bytes, passphrase: str) -> Self:
-        """Read what `pickle` wrote with this passphrase. Raises the class's error for anything else."""
-
-        def decrypt_pickle() -> tuple[LibraryT, bytes]:
-            mark, salt, inner, *notes = bytes(memoryview(pickle)).split(b".")
-            if mark != _MARK or len(notes) > 1:
-                raise ValueError
-            key, note_key = cls._keys(passphrase, b64decode(salt, validate=True))
-            sealed = b64decode(notes[0], validate=True) if notes else None
-            note = ChaCha20Poly1305(note_key).decrypt(_NONCE, sealed, inner) if sealed is not None else b""
-            return cast("LibraryT", cls._library_class.from_pickle(inner.decode(), key)), note
-
-        inner, note = call_or_raise(cls._error, f"This is no {cls._kind} pickled with that passphrase", decrypt_pickle)
-        return cls._from_inner(inner, note)
-
-    @classmethod
-    def _from_inner(cls, inner: LibraryT, note: bytes = b"") -> Self:
-        instance = cls.__new__(cls)
-        instance._inner, instance._note = inner, note  # noqa: SLF001 -- `instance` is one of us
-        return instance
-
-
-class OlmAccountError(Exception):
-    """An account could not be read, or a call on it failed."""
-
-
-class OlmSessionError(Exception):
-    """An Olm session could not be made, read or used. mautrix turns it into a decryption failure."""
-
-
-class OlmGroupSessionError(Exception):
-    """A Megolm session could not be made, read or used. mautrix turns it into a decryption failure."""
-
-
-class OlmVerifyError(Exception):
-    """A signature, or the key to check it with, is invalid."""
-
-
-class PkSigningError(Exception):
-    """A signing key could not be made from this seed, or the message has no UTF-8 form."""
+        return cls(call_or_raise(cls._error, f"This is no pickled {cls.__name__}", read))
 
 
 def _encode(data: bytes) -> str:
@@ -164,9 +110,6 @@ def _encode(data: bytes) -> str:
 
 def _decode(text: str) -> bytes:
     return b64decode(text + "=" * (-len(text) % 4), validate=True)
-
-
-# --- the account ------------------------------------------------------------------------------------------------------
 
 
 class _FallbackKeys(Protocol):
@@ -178,57 +121,47 @@ class _FallbackKeys(Protocol):
     def generate_fallback_key(self) -> None: ...
 
 
-def _base64_of(keys: dict[str, vodozemac.Curve25519PublicKey]) -> dict[str, dict[str, str]]:
-    return {"curve25519": {key_id: key.to_base64() for key_id, key in keys.items()}}
+def _base64_of(keys: dict[str, vodozemac.Curve25519PublicKey]) -> dict[str, str]:
+    return {key_id: key.to_base64() for key_id, key in keys.items()}
 
 
 class Account(Pickled[vodozemac.Account]):
-    """A device's identity keys, one-time keys and fallback key. Keys and signatures are unpadded base64."""
+    """A device's identity keys, one-time keys and fallback key, in unpadded base64. `shared`: they were published once."""
 
-    _kind = "account"
     _error = OlmAccountError
     _library_class = vodozemac.Account
 
-    def __init__(self) -> None:
-        self._inner = vodozemac.Account()
+    def __init__(self, inner: vodozemac.Account | None = None) -> None:
+        super().__init__(inner or vodozemac.Account())
+        self.shared = False
 
     @property
-    def max_one_time_keys(self) -> int:
-        """The number of libolm, because mautrix keeps half of it on the homeserver. Vodozemac's 50 is that half."""
-        return 100
+    def identity_key(self) -> str:
+        """The Curve25519 key, by which other devices send to this one."""
+        return self._inner.curve25519_key.to_base64()
 
     @property
-    def identity_keys(self) -> dict[str, str]:
-        """`{"curve25519": key, "ed25519": key}`."""
-        return {"curve25519": self._inner.curve25519_key.to_base64(), "ed25519": self._inner.ed25519_key.to_base64()}
+    def signing_key(self) -> str:
+        """The Ed25519 key."""
+        return self._inner.ed25519_key.to_base64()
 
     @property
-    def one_time_keys(self) -> dict[str, dict[str, str]]:
-        """`{"curve25519": {key id: key}}`, those not yet marked as published."""
+    def one_time_keys(self) -> dict[str, str]:
+        """Key id -> key, of those not yet marked as published."""
         return _base64_of(self._inner.one_time_keys)
 
     @property
-    def fallback_key(self) -> dict[str, dict[str, str]]:
-        """`{"curve25519": {key id: key}}`, empty once marked as published."""
+    def fallback_key(self) -> dict[str, str]:
+        """Key id -> key; empty once marked as published."""
         return _base64_of(cast("_FallbackKeys", self._inner).fallback_key)
 
     def sign(self, message: str) -> str:
-        """Sign with the Ed25519 identity key. Raises OlmAccountError if the message has no UTF-8 form."""
-        signature = call_or_raise(OlmAccountError, "Not signed", lambda: self._inner.sign(utf8(message)))
-        return signature.to_base64()
+        """Sign with the Ed25519 key. Raises OlmAccountError if the message has no UTF-8 form."""
+        return call_or_raise(OlmAccountError, "Not signed", lambda: self._inner.sign(utf8(message))).to_base64()
 
     def generate_one_time_keys(self, count: int) -> None:
-        """Make `count` keys, but never more unpublished ones than `max_one_time_keys`.
-
-        The count comes from what a homeserver said, and failed uploads leave their keys unpublished.
-        Raises OlmAccountError if `count` is not a valid number.
-        """
-
-        def generate() -> None:
-            room = self.max_one_time_keys - len(self._inner.one_time_keys)
-            self._inner.generate_one_time_keys(min(count, room))
-
-        call_or_raise(OlmAccountError, "No such number of one-time keys", generate)
+        """Make `count` keys, but never more unpublished ones than `MAX_UNPUBLISHED_KEYS`: failed uploads leave theirs."""
+        self._inner.generate_one_time_keys(min(count, MAX_UNPUBLISHED_KEYS - len(self._inner.one_time_keys)))
 
     def generate_fallback_key(self) -> None:
         """Make a new fallback key. The previous one stays usable until the next is made."""
@@ -238,122 +171,83 @@ class Account(Pickled[vodozemac.Account]):
         """Mark the current one-time keys and fallback key as published."""
         self._inner.mark_keys_as_published()
 
-    def remove_one_time_keys(self, session: Session) -> None:
-        """Do nothing: vodozemac removed the key when it made the session, and only if that succeeded."""
+    def begin_session(self, identity_key: str, one_time_key: str) -> Session:
+        """Begin a session with a device's identity key and one of its one-time keys. Raises OlmSessionError."""
 
+        def create() -> vodozemac.Session:
+            identity = vodozemac.Curve25519PublicKey.from_base64(identity_key)
+            return self._inner.create_outbound_session(identity, vodozemac.Curve25519PublicKey.from_base64(one_time_key))
 
-# --- Olm: between two devices -----------------------------------------------------------------------------------------
+        return Session(call_or_raise(OlmSessionError, "No session came of these keys", create))
 
+    def answer_session(self, identity_key: str, body: str) -> tuple[Session, str]:
+        """Return the session that another device's first message began, and its plaintext; its one-time key is used up.
 
-@dataclass(frozen=True, slots=True)
-class OlmPreKeyMessage:
-    """A message that can begin a session. Not checked until it is used."""
+        Raises OlmSessionError, and the account stays as it was, unless the message decrypts and came from `identity_key`.
+        """
 
-    ciphertext: str
+        def create() -> tuple[vodozemac.Session, bytes]:
+            sender = vodozemac.Curve25519PublicKey.from_base64(identity_key)
+            return self._inner.create_inbound_session(sender, vodozemac.PreKeyMessage.from_base64(body))
 
-
-@dataclass(frozen=True, slots=True)
-class OlmMessage:
-    """A message of a session that both sides have. Not checked until it is used."""
-
-    ciphertext: str
-
-
-def _digest(message: OlmPreKeyMessage) -> bytes:
-    return sha256(utf8(message.ciphertext)).digest()
+        session, plaintext = call_or_raise(OlmSessionError, "No session came of this message", create)
+        return Session(session), plaintext.decode(errors="replace")
 
 
 class Session(Pickled[vodozemac.Session]):
-    """An Olm session. Made by `InboundSession`, `OutboundSession` or `from_pickle`, never by itself."""
+    """An Olm session between two devices."""
 
-    _kind = "session"
     _error = OlmSessionError
     _library_class = vodozemac.Session
-
-    # The note is SHA-256 of the first inbound ciphertext, then its plaintext; empty once that was asked for.
-
-    def __init__(self) -> None:
-        raise TypeError("An Olm session is made from a message, from keys or from a pickle.")
 
     @property
     def id(self) -> str:
         """The same on both sides, unpadded base64 of 32 bytes."""
         return self._inner.session_id
 
-    def matches(self, message: OlmPreKeyMessage) -> bool:
-        """Whether the message belongs to this session; a malformed message belongs to none."""
-
-        def matches_session() -> bool:
-            return self._inner.session_matches(vodozemac.PreKeyMessage.from_base64(message.ciphertext))
-
+    def matches(self, body: str) -> bool:
+        """Whether a first message belongs to this session; a malformed message belongs to none."""
         try:
-            return call_or_raise(OlmSessionError, "Not a prekey message", matches_session)
+            return call_or_raise(
+                OlmSessionError,
+                "Not a prekey message",
+                lambda: self._inner.session_matches(vodozemac.PreKeyMessage.from_base64(body)),
+            )
         except OlmSessionError:
             return False
 
-    def encrypt(self, plaintext: str) -> OlmPreKeyMessage | OlmMessage:
-        """Encrypt: a prekey message until the other side has answered. Raises OlmSessionError."""
+    def encrypt(self, plaintext: str) -> tuple[int, str]:
+        """Return type and body of a message; it is a first message until the other side has answered."""
         message = call_or_raise(OlmSessionError, "Not encrypted", lambda: self._inner.encrypt(utf8(plaintext)))
         kind, data = message.to_parts()
-        return (OlmPreKeyMessage if kind == 0 else OlmMessage)(_encode(data))
+        return kind, _encode(data)
 
-    def decrypt(self, message: OlmPreKeyMessage | OlmMessage) -> str:
+    def decrypt(self, kind: int, body: str) -> str:
         """Decrypt, once; invalid UTF-8 becomes U+FFFD. Raises OlmSessionError."""
 
-        def decrypt_message() -> bytes:
-            if isinstance(message, OlmPreKeyMessage):
-                if self._note and self._note[:32] == _digest(message):
-                    plaintext, self._note = self._note[32:], b""
-                    return plaintext
-                return self._inner.decrypt(vodozemac.PreKeyMessage.from_base64(message.ciphertext).to_any())
-            return self._inner.decrypt(vodozemac.AnyOlmMessage.normal(_decode(message.ciphertext)))
+        def decrypt() -> bytes:
+            if kind == PREKEY:
+                return self._inner.decrypt(vodozemac.PreKeyMessage.from_base64(body).to_any())
+            return self._inner.decrypt(vodozemac.AnyOlmMessage.normal(_decode(body)))
 
-        return call_or_raise(OlmSessionError, "Not decrypted", decrypt_message).decode(errors="replace")
-
-
-class InboundSession(Session):
-    """A session that another device's prekey message began; the account loses the one-time key it used.
-
-    Raises OlmSessionError, and the account stays as it was, unless the message decrypts and came from `identity_key`.
-    """
-
-    def __init__(self, account: Account, message: OlmPreKeyMessage, identity_key: str) -> None:
-        def create_session() -> tuple[vodozemac.Session, bytes]:
-            sender = vodozemac.Curve25519PublicKey.from_base64(identity_key)
-            prekey = vodozemac.PreKeyMessage.from_base64(message.ciphertext)
-            return account._inner.create_inbound_session(sender, prekey)  # noqa: SLF001 -- two halves of one library
-
-        self._inner, plaintext = call_or_raise(OlmSessionError, "No session came of this message", create_session)
-        self._note = _digest(message) + plaintext
-
-
-class OutboundSession(Session):
-    """A session begun by us with a device's identity key and one of its one-time keys. Raises OlmSessionError."""
-
-    def __init__(self, account: Account, identity_key: str, one_time_key: str) -> None:
-        def create_session() -> vodozemac.Session:
-            identity = vodozemac.Curve25519PublicKey.from_base64(identity_key)
-            one_time = vodozemac.Curve25519PublicKey.from_base64(one_time_key)
-            return account._inner.create_outbound_session(identity, one_time)  # noqa: SLF001 -- two halves of one library
-
-        self._inner = call_or_raise(OlmSessionError, "No session came of these keys", create_session)
-
-
-# --- Megolm: from one device to a room --------------------------------------------------------------------------------
+        return call_or_raise(OlmSessionError, "Not decrypted", decrypt).decode(errors="replace")
 
 
 class InboundGroupSession(Pickled[vodozemac.InboundGroupSession]):
-    """Decrypts a sender's messages from an index on. Raises OlmGroupSessionError for an invalid key."""
+    """Decrypts a sender's messages in a room, from an index on."""
 
-    _kind = "inbound group session"
     _error = OlmGroupSessionError
     _library_class = vodozemac.InboundGroupSession
 
-    def __init__(self, session_key: str) -> None:
-        self._inner = call_or_raise(
-            OlmGroupSessionError,
-            "This is no session key",
-            lambda: vodozemac.InboundGroupSession(vodozemac.SessionKey(session_key)),
+    @classmethod
+    def from_key(cls, session_key: str) -> Self:
+        """Make a session from the key that its sender shares. Raises OlmGroupSessionError."""
+        return cls(
+            call_or_raise(
+                OlmGroupSessionError,
+                "This is no session key",
+                lambda: vodozemac.InboundGroupSession(vodozemac.SessionKey(session_key)),
+            )
         )
 
     @property
@@ -388,23 +282,27 @@ class InboundGroupSession(Pickled[vodozemac.InboundGroupSession]):
     @classmethod
     def import_session(cls, session_key: str) -> Self:
         """Make a session from the key that `export_session` returned. Raises OlmGroupSessionError."""
-        inner = call_or_raise(
-            OlmGroupSessionError,
-            "This is no exported session key",
-            lambda: vodozemac.InboundGroupSession.import_session(vodozemac.ExportedSessionKey(session_key)),
+        return cls(
+            call_or_raise(
+                OlmGroupSessionError,
+                "This is no exported session key",
+                lambda: vodozemac.InboundGroupSession.import_session(vodozemac.ExportedSessionKey(session_key)),
+            )
         )
-        return cls._from_inner(inner)
+
+    def since(self, message_index: int) -> Self:
+        """Return the session in its state at this index, from which nothing earlier can be decrypted."""
+        return self.import_session(self.export_session(message_index))
 
 
 class OutboundGroupSession(Pickled[vodozemac.GroupSession]):
     """Encrypts our messages to a room."""
 
-    _kind = "outbound group session"
     _error = OlmGroupSessionError
     _library_class = vodozemac.GroupSession
 
-    def __init__(self) -> None:
-        self._inner = vodozemac.GroupSession()
+    def __init__(self, inner: vodozemac.GroupSession | None = None) -> None:
+        super().__init__(inner or vodozemac.GroupSession())
 
     @property
     def id(self) -> str:
@@ -427,13 +325,8 @@ class OutboundGroupSession(Pickled[vodozemac.GroupSession]):
         return message.to_base64()
 
 
-# --- signatures -------------------------------------------------------------------------------------------------------
-
-
 class PkSigning:
     """An Ed25519 key from its seed of 32 bytes: cross-signing keys are these. Raises PkSigningError."""
-
-    public_key: str
 
     def __init__(self, seed: bytes) -> None:
         self._key = call_or_raise(PkSigningError, "A seed is 32 bytes", lambda: Ed25519PrivateKey.from_private_bytes(seed))
@@ -454,17 +347,3 @@ def ed25519_verify(key: str, message: str, signature: str) -> None:
         public.verify_signature(utf8(message), vodozemac.Ed25519Signature.from_base64(signature))
 
     call_or_raise(OlmVerifyError, "The signature is not good", verify)
-
-
-def install() -> None:
-    """Register this module as `olm` and an empty stub as `_libolm`, so that `import` finds them.
-
-    Raises RuntimeError, and changes nothing, if mautrix.crypto was already imported over another `olm`.
-    """
-    loaded: Any = sys.modules.get("mautrix.crypto.sessions")
-    if loaded is not None and not issubclass(loaded.Session, Session):
-        raise RuntimeError("mautrix.crypto was imported over libolm: import bridge.matrix first.")
-    stub = ModuleType("_libolm")
-    # mautrix.crypto.sessions takes these two names at import and then finds that `lib` cannot describe a session
-    stub.__dict__.update(ffi=None, lib=None)
-    sys.modules.update({"olm": sys.modules[__name__], "_libolm": stub})

@@ -12,11 +12,16 @@ https://spec.matrix.org/latest/client-server-api/#get_matrixclientv3roomsroomidm
 
 from __future__ import annotations
 
+import hashlib
+import os
+from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Final
 
-from mautrix.crypto.attachments import encrypt_attachment
+from cryptography.hazmat.primitives.ciphers import Cipher
+from cryptography.hazmat.primitives.ciphers.algorithms import AES
+from cryptography.hazmat.primitives.ciphers.modes import CTR
 
 from bridge.matrix.api.events import DecryptedMessage
 from bridge.matrix.api.json_fields import BAD_DATA, Json, dumps, objects_in, string_field
@@ -134,9 +139,9 @@ class KeyBundles:
         ):  # the room's erasure has begun since the sessions were read
             return 0
         self._crash(CrashPoint.BUNDLE_NOTED)
-        await self._identity.client.upload_media(url, bytes(data))
+        await self._identity.client.upload_media(url, data)
         self._crash(CrashPoint.BUNDLE_UPLOADED)
-        content = {"room_id": room_id, "file": {**file.serialize(), "url": url}}
+        content = {"room_id": room_id, "file": {**file, "url": url}}
         await self._to_device.send(
             [ToDevicePayload(device=device, type=kind, content=content) for kind in EVENT_TYPES for device in devices]
         )
@@ -160,3 +165,26 @@ class KeyBundles:
                 }
             )
         return sessions
+
+
+def encrypt_attachment(data: bytes) -> tuple[bytes, dict[str, Any]]:
+    """Return the ciphertext, and what decrypts it: an `EncryptedFile` without its address.
+
+    Source: https://spec.matrix.org/latest/client-server-api/#sending-encrypted-attachments
+    """
+    key, iv = os.urandom(32), os.urandom(8) + bytes(8)
+    encryptor = Cipher(AES(key), CTR(iv)).encryptor()
+    ciphertext = encryptor.update(data) + encryptor.finalize()
+    jwk = {
+        "kty": "oct",
+        "alg": "A256CTR",
+        "ext": True,
+        "key_ops": ["encrypt", "decrypt"],
+        "k": urlsafe_b64encode(key).decode().rstrip("="),
+    }
+    digest = hashlib.sha256(ciphertext).digest()
+    return ciphertext, {"v": "v2", "key": jwk, "iv": _unpadded(iv), "hashes": {"sha256": _unpadded(digest)}}
+
+
+def _unpadded(data: bytes) -> str:
+    return b64encode(data).decode().rstrip("=")

@@ -16,7 +16,6 @@ from __future__ import annotations
 from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Final, Self
 
 from bridge.matrix.api.events import DecryptedMessage, MatrixEvent, UndecryptableEvent, UntrustedMessage
@@ -34,16 +33,15 @@ from bridge.matrix.api.json_fields import (
 )
 from bridge.matrix.api.message_body import command_in, tap_in, uploads_in
 from bridge.matrix.olm.cross_signing import MEGOLM
-from bridge.matrix.olm.sessions import ToDeviceMessage
+from bridge.matrix.olm.olm_store import ToDeviceMessage
 from bridge.matrix.olm.vodozemac_olm import InboundGroupSession, OlmGroupSessionError
 from bridge.matrix.room_keys import dirty_table, inbound_table, waiting_table
 from bridge.matrix.room_keys.device_lists import DeviceLists
 from bridge.matrix.room_keys.sealing import inbound_seal_context, seal_session
 from bridge.matrix.room_keys.waiting_table import Needs
-from bridge.matrix.rooms.room_state import Room, membership_of, room_of
-from bridge.runtime import log
+from bridge.matrix.rooms.room_state import membership_of, room_of
 from bridge.services import Services
-from bridge.storage.database import Database, Transaction, attempt
+from bridge.storage.database import Database, Transaction
 from bridge.storage.vault import CannotOpen, Vault
 
 KEY_TIMEOUT_MS: Final = 30_000
@@ -123,20 +121,20 @@ class InboundSessions:
         if room is None:
             return None
         try:
-            session = InboundGroupSession(string_field(message.content, "session_key", longest=1024))
+            session = InboundGroupSession.from_key(string_field(message.content, "session_key", longest=1024))
         except OlmGroupSessionError:
             raise MalformedJson("session_key") from None
         if session.id != session_id:
             raise MalformedJson("session_id")
         if await membership_of(transaction, room_id, message.sender) not in {"join", "invite"}:
             raise NotMember
-        known = await self._known_floor(transaction, room, session_id, message.sender)
-        floor = await inbound_table.floor_of_deleted(transaction, room_id, session_id) if known is None else known
+        known = await inbound_table.find(transaction, room_id, session_id, message.sender)
+        floor = await inbound_table.floor_of_deleted(transaction, room_id, session_id) if known is None else known["floor"]
         if session.first_known_index < floor:
-            session = InboundGroupSession.import_session(session.export_session(floor))
+            session = session.since(floor)
         try:
             context = inbound_seal_context(session_id)
-            sealed = await seal_session(self._vault, room, context, session.pickle(session_id))
+            sealed = await seal_session(self._vault, room, context, session.pickle())
         except CannotOpen:  # the room's key is destroyed: new messages there are not read
             return None
         if known is None:
@@ -197,32 +195,14 @@ class InboundSessions:
         items: list[MatrixEvent] = []
         for row in await waiting_table.expired_rows(transaction, key_ms=now, device_ms=now - DEVICE_GRACE_MS):
             await waiting_table.delete(transaction, row["event_id"])
-            try:
-                event = EncryptedEvent.read(loads(row["event"]), row["room_id"])
-            except BAD_DATA:
-                items.append(self._undecryptable_event(row))
-            else:
-                items.append(event.as_undecryptable() if row["needs"] == "key" else event.as_untrusted())
+            event = EncryptedEvent.read(loads(row["event"]), row["room_id"])
+            items.append(event.as_undecryptable() if row["needs"] == "key" else event.as_untrusted())
         return items
 
     async def has_expired(self, database: Database) -> bool:
         """Whether an event has waited too long."""
         now = int(self._clock.now() * 1000)
         return await waiting_table.has_expired(database, key_ms=now, device_ms=now - DEVICE_GRACE_MS)
-
-    async def _known_floor(self, transaction: Transaction, room: Room, session_id: str, sender: str) -> int | None:
-        """Return the floor of a stored session, or None.
-
-        A session that cannot be opened any more counts as missing, so that its device can send it once more.
-        """
-        row = await inbound_table.find(transaction, room.room_id, session_id, sender)
-        if row is not None:
-            try:
-                await self._vault.open_either(room.key_owner, inbound_seal_context(session_id), bytes(row["ratchet"]))
-            except CannotOpen:
-                await inbound_table.forget(transaction, room.room_id, session_id, sender)
-                return None
-        return None if row is None else int(row["floor"])
 
     async def _decrypt_trusted(
         self, transaction: Transaction, event: EncryptedEvent, fresh: Collection[str]
@@ -261,7 +241,7 @@ class InboundSessions:
         except CannotOpen:
             raise MalformedJson("key") from None
         try:
-            return InboundGroupSession.from_pickle(pickle, session_id).decrypt(string_field(event.content, "ciphertext"))
+            return InboundGroupSession.from_pickle(pickle).decrypt(string_field(event.content, "ciphertext"))
         except OlmGroupSessionError:  # a key that begins earlier may still arrive
             raise _MustWait("key") from None
 
@@ -285,26 +265,12 @@ class InboundSessions:
         )
 
     async def _retry(self, transaction: Transaction, rows: list[Any], fresh: Collection[str]) -> list[MatrixEvent]:
-        """Try each row again alone: a row that fails, for any reason, is given up, and its author is told."""
         items: list[MatrixEvent] = []
         for row in rows:
-            failed = await attempt(transaction, partial(self._retry_one, row, fresh, items))
-            if failed is not None:
-                log.failure("matrix.waiting_event_failed", failed)
-                await waiting_table.delete(transaction, row["event_id"])
-                items.append(self._undecryptable_event(row))
+            event = EncryptedEvent.read(loads(row["event"]), row["room_id"])
+            if (item := await self.decrypt(transaction, event, fresh=fresh)) is not None:
+                items.append(item)
         return items
-
-    async def _retry_one(
-        self, row: Any, fresh: Collection[str], items: list[MatrixEvent], transaction: Transaction
-    ) -> None:
-        item = await self.decrypt(transaction, EncryptedEvent.read(loads(row["event"]), row["room_id"]), fresh=fresh)
-        if item is not None:
-            items.append(item)
-
-    def _undecryptable_event(self, row: Any) -> UndecryptableEvent:
-        at = int(self._clock.now() * 1000)
-        return UndecryptableEvent(event_id=row["event_id"], room_id=row["room_id"], sender=row["sender"], at=at)
 
 
 def parse_plaintext(event: EncryptedEvent, plaintext: str, device_id: str = "") -> DecryptedMessage:
@@ -354,7 +320,7 @@ async def accepted_sessions(database: Database, vault: Vault, room_id: str) -> l
         session_id = row["session_id"]
         try:
             pickle = await vault.open_either(row["key_owner"], inbound_seal_context(session_id), bytes(row["ratchet"]))
-            session = InboundGroupSession.from_pickle(pickle, session_id)
+            session = InboundGroupSession.from_pickle(pickle)
         except (CannotOpen, OlmGroupSessionError):
             continue
         sessions.append(

@@ -197,20 +197,16 @@ async def set_ratchet(transaction: Transaction, room_id: str, session_id: str, s
     await transaction.execute(query, room_id, session_id, sender, ratchet)
 
 
-async def forget(transaction: Transaction, room_id: str, session_id: str, sender: str) -> None:
-    """Delete a session that cannot be opened any more; its floor stays, as in `make_space`."""
+async def forget_sessions(transaction: Transaction, room_id: str) -> None:
+    """Delete the sessions of a room, which cannot be opened any more; their floors stay, as in `make_space`."""
     await transaction.execute(
         """INSERT INTO matrix_read (room_id, session_id, position, event_id)
-           SELECT room_id, session_id, floor - 1, $4 FROM matrix_inbound
-           WHERE floor > 0 AND room_id = $1 AND session_id = $2 AND sender = $3
+           SELECT room_id, session_id, floor - 1, $2 FROM matrix_inbound WHERE floor > 0 AND room_id = $1
            ON CONFLICT (room_id, session_id, position) DO UPDATE SET event_id=excluded.event_id""",
         room_id,
-        session_id,
-        sender,
         NO_EVENT,
     )
-    query = "DELETE FROM matrix_inbound WHERE room_id = $1 AND session_id = $2 AND sender = $3"
-    await transaction.execute(query, room_id, session_id, sender)
+    await transaction.execute("DELETE FROM matrix_inbound WHERE room_id = $1", room_id)
 
 
 async def passing_owners(reader: Reader) -> set[str]:

@@ -26,7 +26,7 @@ from bridge.matrix.rooms.room_templates import UNREADABLE
 from bridge.runtime.crash_points import CrashPoint
 from bridge.services import Services
 from bridge.storage.database import Row, Transaction
-from bridge.storage.vault import CannotOpen, passing_owner_of
+from bridge.storage.vault import CannotOpen
 
 NO_KEY_SECONDS: Final = 60.0
 """Seconds until a device without a usable one-time key is asked for one again."""
@@ -114,13 +114,8 @@ class RoomKeySharing:
         context = first_key_seal_context(row["session_id"])
         try:
             return (await self._vault.open_either(row["key_owner"], context, bytes(row["first_key"]))).decode()
-        except (CannotOpen, TypeError, ValueError):
-            sealed = row["first_key"]
-            if not isinstance(sealed, bytes) or await self._vault.has_key(passing_owner_of(sealed) or row["key_owner"]):
-                # Damaged: who comes later could not read this session, so the next message begins another.
-                retire = partial(outbound_table.set_ratchet, session_id=row["session_id"], ratchet=None)
-                await self._database.commit(retire)
-            return None  # otherwise its key was destroyed meanwhile: nothing is left to read with it
+        except CannotOpen:
+            return None  # its room's key was destroyed meanwhile: nothing is left to read with it
 
     async def _send_withheld(self, sender: str, to_device: ToDeviceSender, users: Sequence[str]) -> None:
         """Tell untrusted devices, once for each session, why they get no key (`m.room_key.withheld`).

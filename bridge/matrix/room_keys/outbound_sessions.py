@@ -147,7 +147,7 @@ class OutboundSessions:
             pickle = await self._vault.open_either(room.key_owner, self._seal_context(session_id), bytes(row["ratchet"]))
         except CannotOpen:
             return None
-        ratchet = OutboundGroupSession.from_pickle(pickle, session_id)
+        ratchet = OutboundGroupSession.from_pickle(pickle)
         return _Session(room=room, ratchet=ratchet, begun_ms=row["begun_ms"], reserved=ratchet.message_index)
 
     async def _create(self, transaction: Transaction, user_id: str, room_id: str) -> _Session:
@@ -194,11 +194,10 @@ class OutboundSessions:
     async def _ratchet_ahead(self, session: _Session) -> bytes:
         """Return the sealed ratchet in its state after the reserved indices."""
         session_id = session.ratchet.id
-        later = OutboundGroupSession.from_pickle(session.ratchet.pickle(session_id), session_id)
+        later = OutboundGroupSession.from_pickle(session.ratchet.pickle())
         for _ in range(RESERVED_INDICES):
             later.encrypt("")
-        # the passphrase gives no secrecy: the vault's seal does
-        return await seal_session(self._vault, session.room, self._seal_context(session_id), later.pickle(session_id))
+        return await seal_session(self._vault, session.room, self._seal_context(session_id), later.pickle())
 
     def _seal_context(self, session_id: str) -> str:
         return ratchet_seal_context(session_id, self._database.history)

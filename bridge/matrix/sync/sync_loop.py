@@ -36,7 +36,7 @@ from bridge.matrix.api.json_fields import Json, object_at, objects_in, strings_i
 from bridge.matrix.api.module_api import HomeserverUnreachable, ModuleNotLoaded, ModuleRequestRejected
 from bridge.matrix.olm import identity_table
 from bridge.matrix.olm.identity import Identity
-from bridge.matrix.olm.sessions import ToDeviceMessage
+from bridge.matrix.olm.olm_store import ToDeviceMessage
 from bridge.matrix.olm.to_device_inbox import ToDeviceBatch, ToDeviceInbox
 from bridge.matrix.rooms.room_state import room_of
 from bridge.matrix.sync import homeserver_rollback

@@ -37,7 +37,7 @@ from bridge.matrix.api.json_fields import (
     string_field,
     strings_in,
 )
-from bridge.matrix.olm.sessions import ToDeviceMessage
+from bridge.matrix.olm.olm_store import ToDeviceMessage
 from bridge.matrix.olm.to_device_inbox import ToDeviceBatch
 from bridge.matrix.room_keys import waiting_table
 from bridge.matrix.room_keys.device_lists import DeviceLists

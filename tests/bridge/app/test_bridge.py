@@ -173,8 +173,7 @@ async def test_a_start_on_a_promoted_replica_begins_new_olm_sessions(
     papers = Papers(tmp_path)
     papers.raw["listen"]["port"] = free_ports()
     row = """INSERT INTO crypto_olm_session
-        (account_id, session_id, sender_key, session, created_at, last_encrypted, last_decrypted)
-        VALUES ('@x:y', $1, 'device', $2, '2026-01-01', '2026-01-01', '2026-01-01')"""
+        (account_id, session_id, sender_key, session, used, encrypts) VALUES ('@x:y', $1, 'device', $2, 0, TRUE)"""
 
     async def encrypting(history: str) -> list[set[str]]:
         """Start on a server with this history, then begin a session; return who encrypted after the start."""

@@ -12,13 +12,10 @@ from typing import Any
 
 from bridge.matrix.olm.cross_signing import MEGOLM, OLM, CrossSigningSeeds, device_signing_body, self_sign, with_signature
 from bridge.matrix.olm.vodozemac_olm import (
+    PREKEY,
     Account,
     InboundGroupSession,
-    InboundSession,
-    OlmMessage,
-    OlmPreKeyMessage,
     OutboundGroupSession,
-    OutboundSession,
     Session,
 )
 
@@ -63,7 +60,7 @@ class ClientDevice:
 
     @property
     def curve25519(self) -> str:
-        return self.account.identity_keys["curve25519"]
+        return self.account.identity_key
 
     def new_identity(self) -> None:
         """Reset the cross-signing keys, and sign the device with the new ones."""
@@ -79,7 +76,10 @@ class ClientDevice:
             "user_id": self.mxid,
             "device_id": self.device_id,
             "algorithms": [OLM, MEGOLM],
-            "keys": {f"{name}:{self.device_id}": key for name, key in self.account.identity_keys.items()},
+            "keys": {
+                f"curve25519:{self.device_id}": self.curve25519,
+                f"ed25519:{self.device_id}": self.account.signing_key,
+            },
         }
         keys = with_signature(bare, self.mxid, self.device_id, self.account.sign)
         if not self.has_identity:
@@ -96,7 +96,7 @@ class ClientDevice:
     def one_time_key(self) -> dict[str, Any]:
         """Make one, signed, as `/keys/claim` answers it."""
         self.account.generate_one_time_keys(1)
-        ((name, key),) = self.account.one_time_keys["curve25519"].items()
+        ((name, key),) = self.account.one_time_keys.items()
         self.account.mark_keys_as_published()
         sign = self.account.sign if self.signs_one_time_keys else Account().sign
         return {f"signed_curve25519:{name}": with_signature({"key": key}, self.mxid, self.device_id, sign)}
@@ -105,7 +105,7 @@ class ClientDevice:
         """Encrypt a to-device message to one of our identities; `changes` replace fields of its inside."""
         payload = {
             "sender": self.mxid,
-            "keys": {"ed25519": self.account.identity_keys["ed25519"]},
+            "keys": {"ed25519": self.account.signing_key},
             "recipient": to.user_id,
             "recipient_keys": {"ed25519": to.ed25519},
             "type": kind,
@@ -113,9 +113,9 @@ class ClientDevice:
             **changes,
         }
         if to.user_id not in self._to:
-            self._to[to.user_id] = OutboundSession(self.account, to.curve25519, to.one_time_keys.pop())
-        message = self._to[to.user_id].encrypt(json.dumps(payload))
-        ciphertext = {"type": 0 if isinstance(message, OlmPreKeyMessage) else 1, "body": message.ciphertext}
+            self._to[to.user_id] = self.account.begin_session(to.curve25519, to.one_time_keys.pop())
+        message_type, body = self._to[to.user_id].encrypt(json.dumps(payload))
+        ciphertext = {"type": message_type, "body": body}
         return {
             "sender": self.mxid,
             "type": "m.room.encrypted",
@@ -174,20 +174,18 @@ class ClientDevice:
         """
         content = event["content"]
         message = content["ciphertext"][self.curve25519]
-        if message["type"] == 1:
-            answer: dict[str, Any] = json.loads(self._to[event["sender"]].decrypt(OlmMessage(message["body"])))
-            return answer
-        prekey = OlmPreKeyMessage(message["body"])
-        session = self._to.get(event["sender"])
-        if session is None or not session.matches(prekey):
-            session = self._to[event["sender"]] = InboundSession(self.account, prekey, content["sender_key"])
-        inside: dict[str, Any] = json.loads(session.decrypt(prekey))
+        kind, body, session = message["type"], message["body"], self._to.get(event["sender"])
+        if kind == PREKEY and (session is None or not session.matches(body)):
+            self._to[event["sender"]], plaintext = self.account.answer_session(content["sender_key"], body)
+        else:
+            plaintext = self._to[event["sender"]].decrypt(kind, body)
+        inside: dict[str, Any] = json.loads(plaintext)
         return inside
 
 
 def decrypt_room_event(key: str, content: dict[str, Any]) -> dict[str, Any]:
     """Decrypt a room event's content with a session key."""
-    plaintext, _ = InboundGroupSession(key).decrypt(content["ciphertext"])
+    plaintext, _ = InboundGroupSession.from_key(key).decrypt(content["ciphertext"])
     inside: dict[str, Any] = json.loads(plaintext)
     return inside
 

@@ -18,13 +18,13 @@ from typing import Final
 
 import pytest
 import pytest_asyncio
-from mautrix.crypto.account import OlmAccount
 
 from bot.model.actions import DESK, OFFICE, THREAD
 from bot.model.events import MessageSent
 from bridge.erasure.expiry import PRUNE_INTERVAL
+from bridge.matrix.olm.cross_signing import Device
 from bridge.matrix.olm.olm_store import OlmStore
-from bridge.matrix.olm.vodozemac_olm import InboundGroupSession, OlmGroupSessionError, OutboundGroupSession
+from bridge.matrix.olm.vodozemac_olm import Account, InboundGroupSession, OlmGroupSessionError, OutboundGroupSession
 from bridge.matrix.room_keys import inbound_table, outbound_table
 from bridge.matrix.room_keys.sealing import (
     first_key_seal_context,
@@ -144,15 +144,15 @@ async def talk_at_desk(harness: BridgeHarness) -> tuple[str, ...]:
     """
     desk = Room(room_id=DESK_ROOM, kind="desk", owner=DESK, key_owner=f"room:{DESK_ROOM}")
     ours, theirs = OutboundGroupSession(), OutboundGroupSession()
-    inbound, account, hers = InboundGroupSession(theirs.session_key), OlmAccount(), OlmAccount()
+    inbound, account, hers = InboundGroupSession.from_key(theirs.session_key), Account(), Account()
     hers.generate_one_time_keys(1)
-    olm = account.new_outbound_session(hers.identity_key, next(iter(hers.one_time_keys["curve25519"].values())))
-    store = OlmStore(user_id=POLICY, pickle_key="a key", vault=harness.vault)
+    device = Device(user_id=ADA, device_id="HERS", curve25519=hers.identity_key, ed25519=hers.signing_key)
+    store = OlmStore(user_id=POLICY, device_id="DEVICE", vault=harness.vault)
 
     async def begin(transaction: Transaction) -> None:
         await record_room(transaction, desk, members={}, levels={})
-        await store.add_account(transaction, account, "DEVICE")
-        await store.add_session(transaction, hers.identity_key, olm)
+        await store.save(transaction, account)
+        await store.open(transaction, account, device, next(iter(hers.one_time_keys.values())))
         first_key = ours.session_key.encode()
         await outbound_table.begin(
             transaction,
@@ -160,7 +160,7 @@ async def talk_at_desk(harness: BridgeHarness) -> tuple[str, ...]:
             room_id=DESK_ROOM,
             user_id=POLICY,
             first_key=await seal_session(harness.vault, desk, first_key_seal_context(ours.id), first_key),
-            ratchet=await seal_session(harness.vault, desk, ratchet_seal_context(ours.id, ""), ours.pickle(ours.id)),
+            ratchet=await seal_session(harness.vault, desk, ratchet_seal_context(ours.id, ""), ours.pickle()),
             next_index=1,
             begun_ms=0,
         )
@@ -172,18 +172,17 @@ async def talk_at_desk(harness: BridgeHarness) -> tuple[str, ...]:
             sender_key="k",
             signing_key="s",
             first_index=0,
-            ratchet=await seal_session(harness.vault, desk, inbound_seal_context(theirs.id), inbound.pickle(theirs.id)),
+            ratchet=await seal_session(harness.vault, desk, inbound_seal_context(theirs.id), inbound.pickle()),
             learned_ms=0,
             floor=0,
         )
         await inbound_table.claim_index(transaction, DESK_ROOM, theirs.id, 0, "$said")
 
     async def go_on(transaction: Transaction) -> None:
-        await store.update_session(transaction, olm)
+        await store.encrypt(transaction, account, device, "m.room_key", {"session_key": "a room's key"})
         await outbound_table.rotate_sessions(transaction, DESK_ROOM)
 
     await harness.database.commit(begin)
-    olm.encrypt("a room's key")
     await harness.database.commit(go_on)
     about = PLANTED["words about her at the desk"][0]
     return theirs.encrypt(about), ours.encrypt(about)
@@ -198,11 +197,11 @@ async def states_that_read(vault: Vault, sealed: list[tuple[str, str, bytes]], s
         except CannotOpen:
             continue
         if context.startswith("matrix inbound "):
-            session = InboundGroupSession.from_pickle(plain, context.removeprefix("matrix inbound "))
+            session = InboundGroupSession.from_pickle(plain)
         elif not context.startswith("matrix first key "):
             continue
         else:
-            session = InboundGroupSession(plain.decode())
+            session = InboundGroupSession.from_key(plain.decode())
         for each in said:
             with contextlib.suppress(OlmGroupSessionError):
                 session.decrypt(each)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from bridge.matrix.api.events import DecryptedMessage, UnencryptedEvent
-from bridge.matrix.olm.sessions import ToDeviceMessage
+from bridge.matrix.olm.olm_store import ToDeviceMessage
 
 PLACE: Final[dict[str, Any]] = {"event_id": "$e", "room_id": "!r", "sender": "@ana:example.org", "at": 1}
 

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from bot.model.actions import Speaker
 from bridge.matrix.api.http_client import IdentityInUse, Permanent
 from bridge.matrix.olm import identity_table
 from bridge.matrix.olm.cross_signing import has_valid_signature
@@ -121,35 +120,6 @@ async def test_a_lost_database_makes_a_new_device_of_the_same_identity(
     assert restored.matrix.policy.device_id != old
     assert master_key(restored.matrix.policy) == master
     assert ("DELETE", f"/_matrix/client/v3/devices/{old}") in [(a.method, a.path) for a in server.requests]
-
-
-@pytest.mark.parametrize(
-    "damage", ["UPDATE crypto_account SET account = $1", "DELETE FROM crypto_account WHERE account <> $1"]
-)
-@pytest.mark.parametrize("mxid", [POLICY, PUPPET])
-async def test_an_account_that_cannot_be_read_is_replaced(
-    rig: Rig, server: ScriptedHomeserver, mxid: str, damage: str
-) -> None:
-    """A damaged row, or none: the next start makes a new device of the same identity, and says words in a new session."""
-    await record_our_room(rig)
-    server.register(ClientDevice("@ada:x"))
-    speaker = Speaker.POLICY if mxid == POLICY else Speaker.TEXTER
-    identity, content = identity_of(rig, mxid), {"msgtype": "m.text", "body": "hello"}
-    await rig.room_client.send(ROOM, speaker, "before", "m.room.message", content)
-    device, master = identity.device_id, master_key(identity)
-    await identity.database.commit(lambda transaction: transaction.execute(damage, b"damaged"))
-    await rig.stop()
-    server.knows_devices = True
-    for _ in range(2):
-        await rig.start(run=False)
-        identity = identity_of(rig, mxid)
-        await rig.room_client.send(ROOM, speaker, "after", "m.room.message", content)
-        assert set(server.device_table[mxid]) == {identity.device_id} != {device}
-        assert master_key(identity) == master
-        await rig.stop()
-    said = [request.body["session_id"] for request in server.requests if request.path.endswith(("/before", "/after"))]
-    assert len(set(said)) == 2
-    await rig.start(run=False)
 
 
 @pytest.mark.parametrize("mxid", [POLICY, PUPPET])

@@ -142,7 +142,7 @@ async def test_a_key_under_a_false_name(rig: Rig, server: ScriptedHomeserver) ->
     server.queue_sync({"to_device": {"events": [named]}})
     await rig.matrix.sync.run_once()
     assert await rig.database.fetchval("SELECT COUNT(*) FROM matrix_inbound") == 0
-    claimed = {"keys": {"ed25519": ClientDevice("@eve:x").account.identity_keys["ed25519"]}}
+    claimed = {"keys": {"ed25519": ClientDevice("@eve:x").account.signing_key}}
     letter = ada.to_device(server.ours[POLICY], "m.room_key", {**content, "session_id": group.id}, **claimed)
     server.queue_sync({"to_device": {"events": [letter]}, **timeline(ada.room_message(ROOM, "hm"))})
     await rig.matrix.sync.run_once()
@@ -227,6 +227,6 @@ async def test_when_a_device_was_last_heard(rig: Rig, server: ScriptedHomeserver
     await rig.matrix.sync.run_once()
     assert await heard() in {today, today + 86_400_000}, "a day may have begun meanwhile"
     server.people.clear()
-    none = DeviceAnswer({"device_keys": {ada.mxid: {}}}, frozenset({(ada.mxid, ada.account.identity_keys["ed25519"])}))
+    none = DeviceAnswer({"device_keys": {ada.mxid: {}}}, frozenset({(ada.mxid, ada.account.signing_key)}))
     await rig.database.commit(lambda transaction: rig.matrix.devices.apply_query(transaction, [ada.mxid], none))
     assert await heard() is None

@@ -9,7 +9,7 @@ import pytest
 from bridge.matrix.api.events import UndecryptableEvent
 from bridge.matrix.room_keys import inbound_sessions
 from bridge.matrix.room_keys.inbound_sessions import accepted_sessions
-from bridge.matrix.room_keys.ratchet_pruning import prune_ratchets
+from bridge.matrix.room_keys.sealing import prune_ratchets
 from tests.bridge.matrix.client_device import ClientDevice
 from tests.bridge.matrix.rig import POLICY, Rig
 from tests.bridge.matrix.scripted_homeserver import ScriptedHomeserver

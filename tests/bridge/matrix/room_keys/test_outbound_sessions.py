@@ -14,7 +14,7 @@ from bridge.matrix.olm.vodozemac_olm import InboundGroupSession
 from bridge.matrix.room_client import TXN_MARK
 from bridge.matrix.room_keys import outbound_sessions
 from bridge.matrix.room_keys.outbound_table import rotate_sessions
-from bridge.matrix.room_keys.ratchet_pruning import destroy_keys
+from bridge.matrix.room_keys.sealing import destroy_keys
 from bridge.matrix.rooms.room_state import RoomKind, set_membership
 from tests.bridge.matrix.client_device import ClientDevice, decrypt_room_event
 from tests.bridge.matrix.rig import POLICY, Rig
@@ -236,7 +236,9 @@ async def test_no_index_twice(rig: Rig, server: ScriptedHomeserver) -> None:
     await rig.start(run=False)
     done.append(await encrypt(rig))
     indices = [
-        InboundGroupSession(key).decrypt(e["ciphertext"])[1] for e in done if e["session_id"] == done[0]["session_id"]
+        InboundGroupSession.from_key(key).decrypt(e["ciphertext"])[1]
+        for e in done
+        if e["session_id"] == done[0]["session_id"]
     ]
     assert len(set(indices)) == len(indices) == len(done)
 

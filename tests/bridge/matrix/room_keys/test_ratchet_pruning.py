@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 
 from bridge.matrix.olm.vodozemac_olm import InboundGroupSession, OlmGroupSessionError, OutboundGroupSession
-from bridge.matrix.room_keys.ratchet_pruning import prune_ratchets
-from bridge.matrix.room_keys.sealing import inbound_seal_context
+from bridge.matrix.room_keys.sealing import inbound_seal_context, prune_ratchets
 from bridge.storage.database import Transaction
 from tests.fakes.bridge_harness import BridgeHarness
 
@@ -21,9 +20,9 @@ async def test_what_is_gone_can_be_read_by_nobody_with_our_files(harness: Bridge
     await harness.note_room(ROOM, "")
     await harness.vault.create(f"room:{ROOM}")
     sender = OutboundGroupSession()
-    inbound = InboundGroupSession(sender.session_key)
+    inbound = InboundGroupSession.from_key(sender.session_key)
     ciphertexts = [sender.encrypt(f"words {n}") for n in range(6)]
-    sealed = await harness.vault.seal(f"room:{ROOM}", inbound_seal_context(sender.id), inbound.pickle(sender.id))
+    sealed = await harness.vault.seal(f"room:{ROOM}", inbound_seal_context(sender.id), inbound.pickle())
 
     async def commit(transaction: Transaction) -> None:
         query = """INSERT INTO matrix_inbound (room_id, session_id, sender, sender_key, signing_key, first_index, ratchet)
@@ -42,7 +41,7 @@ async def test_what_is_gone_can_be_read_by_nobody_with_our_files(harness: Bridge
     (row,) = await harness.database.fetch("SELECT first_index, ratchet FROM matrix_inbound")
     assert row["first_index"] == 2
     pickle = await harness.vault.open(f"room:{ROOM}", inbound_seal_context(sender.id), bytes(row["ratchet"]))
-    session = InboundGroupSession.from_pickle(pickle, sender.id)
+    session = InboundGroupSession.from_pickle(pickle)
     assert [session.decrypt(ciphertexts[n])[0] for n in range(2, 6)] == [f"words {n}" for n in range(2, 6)]
     for n in range(2):
         with pytest.raises(OlmGroupSessionError):

@@ -10,12 +10,10 @@ import pytest
 from bot.model.actions import Speaker
 from bridge.app.key_owners import replace_room_keys
 from bridge.erasure.passing_keys import destroy_passing_keys, seal_again
-from bridge.matrix.api.events import UndecryptableEvent
 from bridge.matrix.olm import olm_store
-from bridge.matrix.room_keys import resealing
-from bridge.matrix.room_keys.ratchet_pruning import prune_ratchets
-from bridge.matrix.room_keys.sealing import inbound_seal_context
-from bridge.storage.vault import UNDER_PASSING, CannotOpen, Passing, passing_owner_of
+from bridge.matrix.room_keys import sealing
+from bridge.matrix.room_keys.sealing import inbound_seal_context, prune_ratchets
+from bridge.storage.vault import CannotOpen, Passing, passing_owner_of
 from tests.bridge.matrix.client_device import ClientDevice
 from tests.bridge.matrix.rig import POLICY, PUPPET, Rig
 from tests.bridge.matrix.scripted_homeserver import ScriptedHomeserver
@@ -23,7 +21,6 @@ from tests.bridge.matrix.sync_events import ROOM, bodies, hear_ada, record_our_r
 
 pytestmark = pytest.mark.practice(14, 16)
 
-NOBODY = UNDER_PASSING + bytes(16) + b"sealed under a key that is gone, which nobody can open"
 TEXT = {"msgtype": "m.text", "body": "hello"}
 
 
@@ -181,7 +178,7 @@ async def test_what_was_not_sealed_again_keeps_its_key(rig: Rig, server: Scripte
     await at_desk(rig, server)
     await rig.vault.renew_passing(Passing.SESSIONS)
     if leftover != "sessions":
-        await resealing.reseal_sessions(rig.database, rig.vault, now_ms=int(rig.clock.now() * 1000))
+        await sealing.reseal_sessions(rig.database, rig.vault, now_ms=int(rig.clock.now() * 1000))
     for where, database in (("main", rig.database), ("puppet", rig.puppet_database)):
         if leftover != where:
             await olm_store.reseal(database, rig.vault)
@@ -252,32 +249,6 @@ async def test_where_sessions_alone_are_lost_the_policy_bot_gets_a_device(rig: R
     await rig.start(run=False)
     assert rig.matrix.policy.device_id != devices[0]
     assert rig.matrix.puppet.device_id == devices[1]
-
-
-async def test_a_session_that_cannot_be_opened_is_taken_again(rig: Rig, server: ScriptedHomeserver) -> None:
-    """Its author is told that the words could not be read; when the device sends the same key again, they are."""
-    ada = await at_desk(rig, server)
-    await rig.database.commit(lambda transaction: transaction.execute("UPDATE matrix_inbound SET ratchet = $1", NOBODY))
-    await look(rig)
-    await hear(rig, server, ada, "two")
-    assert isinstance(rig.events[-1], UndecryptableEvent)
-    await hear(rig, server, ada, "three", key=True)
-    assert bodies(rig.events)[-1] == "three"
-
-
-@pytest.mark.parametrize("column", ["ratchet", "first_key"])
-async def test_another_session_begins_where_ours_cannot_be_opened(
-    rig: Rig, server: ScriptedHomeserver, column: str
-) -> None:
-    """The ratchet, or the first key, without which no newcomer could read what is said: people are given the new one."""
-    ada = await at_desk(rig, server)
-    session = await answer(rig, "2")
-    query = f"UPDATE matrix_session SET {column} = $1 WHERE active"  # noqa: S608 - a name of this test
-    await rig.database.commit(lambda transaction: transaction.execute(query, NOBODY))
-    await look(rig)
-    before = len(server.sent_to(ada))
-    assert await answer(rig, "3") != session
-    assert len(server.sent_to(ada)) > before
 
 
 async def test_a_thread_s_sessions_are_under_its_room_s_key(rig: Rig) -> None:

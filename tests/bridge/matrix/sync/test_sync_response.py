@@ -136,7 +136,7 @@ async def test_a_full_disk_under_the_puppet_s_sessions_costs_no_message(
     database = rig.puppet_database
     await database.commit(lambda transaction: transaction.fetchval("PRAGMA max_page_count = 1"))
     filler = """INSERT INTO crypto_olm_session VALUES
-                ('filler', hex(randomblob(8)), 'key', zeroblob(100), '2026-01-01', '2026-01-01', '2026-01-01')"""
+                ('filler', hex(randomblob(8)), 'key', zeroblob(100), 0, TRUE)"""
 
     async def fill() -> None:
         for _ in range(1000):
