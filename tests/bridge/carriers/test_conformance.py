@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import inspect
-
 import pytest
 
 from bridge.carriers.vendors.registry import CARRIER_KINDS
-from tests.bridge.carriers import behaviours_copies, behaviours_inbound, behaviours_line, behaviours_outbound
 from tests.bridge.carriers.behaviours import BEHAVIOURS, Behaviour
 from tests.bridge.carriers.harness import AdapterRow, Trait
 from tests.bridge.carriers.rows import ROWS
@@ -41,15 +38,3 @@ async def test_lists_as_it_says(row: AdapterRow) -> None:
 def test_every_kind_is_here() -> None:
     """Every carrier that can be configured is in the table."""
     assert sorted(row.name for row in ROWS) == sorted(CARRIER_KINDS)
-
-
-def test_nothing_left_out() -> None:
-    """Every behaviour that is written is in the table, and says what it promises."""
-    written = {
-        function
-        for module in (behaviours_copies, behaviours_line, behaviours_inbound, behaviours_outbound)
-        for _, function in inspect.getmembers(module, inspect.iscoroutinefunction)
-        if list(inspect.signature(function).parameters) == ["harness"]
-    }
-    assert written == {behaviour.promise for behaviour in BEHAVIOURS}
-    assert all(function.__doc__ for function in written)

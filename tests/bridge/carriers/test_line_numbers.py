@@ -17,7 +17,6 @@ from bridge.carriers.rate_limit import Rate, RateLimiter
 from bridge.inbound.hourly_alerts import DAY
 from bridge.outbound.dispatcher import RetryLater
 from bridge.runtime.phone_number import Phone
-from bridge.tables import threads
 from tests.bridge.carriers.carrier_line import PACK, CarrierLine, carrier_line
 from tests.bridge.carriers.harness import Clock
 from tests.fakes.fake_carrier import FakeCarrier
@@ -151,55 +150,6 @@ async def test_the_number_that_was_texted_last(
     owner = await arrive(line, "1", to=SECOND, age=first)
     await arrive(line, "2", to=MAIN, age=second)
     assert await line.number_of(owner) == last
-
-
-async def test_a_number_of_a_wrong_clock_does_not_stay(line: CarrierLine) -> None:
-    """What was noted while the clock was a day ahead does not answer for a day."""
-    line.clock.ahead += 86_400
-    owner = await arrive(line, "1", to=SECOND)
-    line.clock.ahead -= 86_400
-    await arrive(line, "2", to=MAIN, age=10)
-    assert await line.number_of(owner) == MAIN
-
-
-async def test_a_number_without_its_time(line: CarrierLine) -> None:
-    """A number that stands without its moment answers until the next text comes."""
-    owner = await arrive(line, "1", to="")
-    sealed = await line.vault.seal(owner, "number", SECOND.encode())
-    await line.database.commit(lambda transaction: transaction.execute("UPDATE thread SET number = $1", sealed))
-    assert await line.number_of(owner) == SECOND
-    await arrive(line, "2", to=MAIN, age=1800)
-    assert await line.number_of(owner) == MAIN
-
-
-async def test_one_number_is_written_once(tmp_path: Path, carrier: Writing) -> None:
-    """On a line of one number a further text leaves its thread's row alone, which its decision writes all the same.
-
-    A number that the line had before gives way, and so does one that cannot be read.
-    """
-    async with carrier_line(tmp_path, carrier, numbers=(MAIN,), clock=Clock()) as line:
-        owner = await arrive(line, "1", to=MAIN)
-        number = await sealed_number(line, owner)
-        await arrive(line, "2", to=MAIN)
-        assert await sealed_number(line, owner) == number
-        for message_id, old in (("3", await line.vault.seal(owner, "number", SECOND.encode())), ("4", b"\x01" + bytes(40))):
-            await line.database.commit(lambda transaction: threads.set_number(transaction, owner, old))  # noqa: B023
-            await arrive(line, message_id, to=MAIN)
-            assert await line.number_of(owner) == MAIN
-
-
-async def test_of_several_numbers_each_text_moves_the_time(line: CarrierLine) -> None:
-    """Where the line has another number, the same one again counts by its last text: one between them changes nothing."""
-    owner = await arrive(line, "1", to=MAIN, age=60)
-    await arrive(line, "2", to=MAIN, age=10)
-    await arrive(line, "3", to=SECOND, age=30)
-    assert await line.number_of(owner) == MAIN
-
-
-async def sealed_number(line: CarrierLine, owner: str) -> bytes | None:
-    """Return what stands, sealed."""
-    row = await threads.sealed_thread(line.database, owner)
-    return None if row is None else row.number
 
 
 @pytest.mark.sqlite_only

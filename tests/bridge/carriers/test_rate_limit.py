@@ -27,27 +27,6 @@ def hand() -> Hand:
     return Hand()
 
 
-def test_one_after_the_other(hand: Hand) -> None:
-    """At one a second the first leaves at once and the others each a second later, in the order in which they asked."""
-    limiter = RateLimiter(Rate(per_second=1.0), clock=hand)
-    assert limiter.acquire(A, 1) == 0.0
-    assert limiter.acquire(A, 2) == pytest.approx(1.0)
-    assert limiter.acquire(A, 3) == pytest.approx(2.0)
-    hand.now += 1.0
-    assert limiter.acquire(A, 3) == pytest.approx(1.0)
-    assert limiter.acquire(A, 2) == 0.0
-    hand.now += 1.0
-    assert limiter.acquire(A, 4) == pytest.approx(1.0)
-    assert limiter.acquire(A, 3) == 0.0
-
-
-def test_each_number_for_itself(hand: Hand) -> None:
-    """Another number of ours is not held up."""
-    limiter = RateLimiter(Rate(per_second=0.1), clock=hand)
-    assert limiter.acquire(A, 1) == 0.0
-    assert limiter.acquire(B, 2) == 0.0
-
-
 def test_an_account_for_all_its_numbers(hand: Hand) -> None:
     """Where the vendor counts the account's texts, the numbers of a line wait for each other, and for its `Retry-After`."""
     limiter = RateLimiter(Rate(per_second=1.0, shared=True), clock=hand)
@@ -66,14 +45,6 @@ def test_a_long_text_is_no_hindrance_for_itself(hand: Hand) -> None:
     limiter = RateLimiter(Rate(per_second=1.0), clock=hand)
     assert limiter.acquire(A, 1, cost=5) == 0.0
     assert limiter.acquire(A, 2) == pytest.approx(5.0)
-
-
-def test_burst(hand: Hand) -> None:
-    """After a pause as many leave at once as the vendor allows, and no more, however long the pause was."""
-    limiter = RateLimiter(Rate(per_second=1.0, burst=3.0), clock=hand)
-    hand.now += 3600
-    assert [limiter.acquire(A, n) for n in range(3)] == [0.0, 0.0, 0.0]
-    assert limiter.acquire(A, 3) == pytest.approx(1.0)
 
 
 def test_hold(hand: Hand) -> None:

@@ -31,7 +31,6 @@ from tests.bridge.carriers.steps import HANDSET, receive_text
 from tests.bridge.carriers.vendor_harness import running_harness
 
 YEAR = 365 * 86_400.0
-AGED = frozenset({"rehearsal", "smsgate", "telnyx", "vonage"})
 """Those whose signatures end with time."""
 SPECIAL = {"smsgate": LARGEST_WITH_PICTURES, "twilio": LARGEST_FORM, "signalwire": LARGEST_FORM}
 
@@ -107,29 +106,6 @@ async def test_a_vendor_without_our_credentials(tmp_path: Path, way: str, gap: G
         assert [event for event in await opened.events() if event not in before] == [TextsMissing(kind=gap)]
 
 
-@pytest.mark.parametrize("wrong", [-YEAR, YEAR], ids=["behind", "ahead"])
-@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
-async def test_a_clock_that_is_wrong_by_a_year(row: AdapterRow, tmp_path: Path, wrong: float) -> None:
-    """Whose signatures end with time is refused from the first start on, and the desk is told; set right, it comes.
-
-    No restart is needed for that; `test_incidents_strays` has the words. Of others the text comes at once.
-    """
-    async with row.harness() as harness:
-        signed = await receive_text(harness, "hello")
-        harness.clock.ahead = wrong
-        async with carrier_line(tmp_path, harness.carrier, clock=harness.clock) as opened:
-            if row.name not in AGED:
-                assert (await opened.call(signed))[0] == 200
-                assert await opened.bodies() == ["hello"]
-                return
-            answers = [(await opened.call(signed))[0] for _ in range(REFUSALS_TO_ALERT)]
-            assert answers == [harness.carrier.refusal_status] * REFUSALS_TO_ALERT
-            assert await opened.events() == [TextsMissing(kind=GapKind.REFUSED)]
-            harness.clock.ahead = 0.0
-            assert (await opened.call(signed))[0] == 200
-            assert await opened.bodies() == ["hello"]
-
-
 def picture(data: bytes) -> bytes:
     attachment = {"partId": 1, "contentType": "image/jpeg", "data": base64.b64encode(data).decode()}
     payload = {k: v for k, v in PICTURE.items() if k != "message"} | {"body": "look", "attachments": [attachment]}
@@ -188,15 +164,3 @@ async def test_either_when_it_was_texted_or_how_long_that_is_unsure(row: Adapter
             harness.carrier.unordered_within,
         )
         assert (event.unordered_within == 0) is (event.sent_at is not None)
-
-
-@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
-async def test_too_large(row: AdapterRow, tmp_path: Path) -> None:
-    """What is larger than the kind of carrier ever sends is answered 413 and leaves nothing; the next is served."""
-    async with row.harness() as harness, carrier_line(tmp_path, harness.carrier, clock=harness.clock) as opened:
-        largest = SPECIAL.get(row.name, MAX_WEBHOOK_BYTES)
-        assert harness.carrier.max_webhook_bytes == largest
-        signed = replace(harness.sign(b""), body=b"x" * (largest + 1))
-        assert (await opened.call(signed))[0] == 413
-        assert (await opened.call(harness.sign(b"")))[0] in (200, 400)
-        assert await opened.bodies() == []

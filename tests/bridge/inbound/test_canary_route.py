@@ -21,10 +21,9 @@ from bridge.inbound.screening import NewThreadRateLimit
 from bridge.inbound.webhook import Webhook
 from bridge.outbound.sms_sender import SmsSender
 from bridge.runtime.canary_keys import CANARY_NUMBER, CANARY_PHONE
-from bridge.runtime.phone_number import Phone
 from policies.keywords import is_stop
 from tests.e2e.polling import wait_until
-from tests.fakes.bridge_harness import HANDSET, LINE, NUMBER, BridgeHarness
+from tests.fakes.bridge_harness import LINE, NUMBER, BridgeHarness
 from tests.fakes.served import served
 
 CANARY, ADA = "@canary:quietline.localhost", "@ada:quietline.localhost"
@@ -108,12 +107,6 @@ async def test_a_stranger_gets_the_answer_of_an_unknown_path(client: CanaryClien
     assert answer[0] == 404
     assert await client.harness.count("thread") == await client.harness.count("inbox") == 0
     assert client.reports == []
-
-
-@pytest.mark.parametrize("method", ["PUT", "DELETE"])
-async def test_other_methods_do_not_exist_with_the_secret_either(client: CanaryClient, method: str) -> None:
-    """With the secret, a method that is none of the two is a path that does not exist."""
-    assert await client.ask(method) == await client.ask(method, path=UNKNOWN)
 
 
 @pytest.mark.parametrize(
@@ -200,29 +193,6 @@ async def test_it_makes_no_flood(client: CanaryClient) -> None:
     owner = await harness.receive_text("a person", message_id="2")
     await harness.wait_until_drained()
     assert [entry.has_card for entry in harness.engine.desk.threads if entry.thread == owner] == [True]
-
-
-async def test_without_its_route_nothing_leaves_for_its_number(harness: BridgeHarness) -> None:
-    """After the canary was switched off, a thread that stands from before gets no text through the carrier."""
-    await harness.webhook.accept_canary(InboundText(message_id="1", sender=CANARY_PHONE, text="hello"), CANARY)
-    await harness.run()
-    await harness.wait_until_drained()
-    phone_hash = harness.vault.phone_hash(f"{LINE} canary", CANARY_PHONE)
-    owner = str(await harness.database.fetchval("SELECT id FROM thread WHERE phone_hash = $1", phone_hash))
-    said = MessageSent(place="thread", sender=CANARY, event_id="$1", body="and back", at=harness.clock.now())
-    await harness.deliver(owner, said)
-
-    async def ended() -> bool | None:
-        return not await harness.count("thread") or None
-
-    await wait_until("the thread has ended", ended)
-    assert harness.carrier.sent == []
-
-
-async def test_its_exchange_takes_no_other_phone() -> None:
-    """What keeps answers for the canary refuses any other number."""
-    with pytest.raises(ValueError, match="not the canary's"):
-        await CanaryExchange().send(Phone(HANDSET), "words")
 
 
 async def test_a_handset_at_the_rehearsal_carrier_is_the_canarys(harness: BridgeHarness) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import nullcontext
 from dataclasses import replace
@@ -71,18 +70,6 @@ async def test_the_watermark_moves_to_the_last_text(harness: BridgeHarness) -> N
     await reconcile.run_once()
     await reconcile.run_once()
     assert harness.carrier.list_requests[-1] == datetime.fromtimestamp(harness.clock.at, UTC) - timedelta(minutes=10)
-
-
-async def test_a_watermark_of_a_wrong_clock_comes_back(harness: BridgeHarness) -> None:
-    """After the first start with a clock a day ahead, what came since is asked for as soon as the clock is right."""
-    reconcile, right = reconciling(harness), harness.clock.at
-    harness.clock.at = right + 86_400
-    await reconcile.run_once()
-    for later in (3600.0, 7200.0):
-        harness.clock.at = right + later
-        await reconcile.run_once()
-    since = datetime.fromtimestamp(right + 3600, UTC) - timedelta(minutes=10)
-    assert harness.carrier.list_requests == [since, since]
 
 
 @pytest.mark.parametrize(("by_webhook", "by_listing"), [("STOP", "START"), ("START", "STOP")])
@@ -172,38 +159,6 @@ async def test_after_a_long_time_away_people_look_for_themselves(
     assert not [body for body in harness.messages_shown("desk", notices=True) if "away" in body and not words]
 
 
-@pytest.mark.parametrize(("refreshes", "request_count"), [(True, 1), (False, 0)])
-async def test_a_carrier_that_brings_what_was_missed_is_asked(
-    harness: BridgeHarness, refreshes: bool, request_count: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """One that lists nothing and can have it brought is asked all the same; one that offers neither never is."""
-    monkeypatch.setattr(harness.carrier, "can_list", False)
-    monkeypatch.setattr(harness.carrier, "can_refresh", refreshes)
-    await reconciling(harness).run_once()
-    reconcile = reconciling(harness)
-    running = asyncio.create_task(reconcile.run())
-    await asyncio.wait_for(reconcile.caught_up.wait(), 30)
-    assert len(harness.carrier.list_requests) == request_count
-    running.cancel()
-    await asyncio.gather(running, return_exceptions=True)
-
-
-async def test_a_carrier_that_lists_nothing_is_asked_for_a_day(
-    harness: BridgeHarness, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """No listing moves the mark: an answered request does, so that not everything since the start is brought again."""
-    monkeypatch.setattr(harness.carrier, "can_list", False)
-    monkeypatch.setattr(harness.carrier, "can_refresh", True)
-    reconcile = reconciling(harness)
-    await reconcile.run_once()
-    for seconds in (5 * 86_400, 3_600):
-        harness.clock.at += seconds
-        await reconcile.run_once()
-    first, last = (harness.clock.at - since.timestamp() for since in harness.carrier.list_requests)
-    assert first > 5 * 86_400
-    assert last < 86_400 + 3_600 + 601
-
-
 async def test_nothing_older_than_our_memory_is_asked_for(harness: BridgeHarness) -> None:
     """After a long silence the listing begins where `seen` still remembers, so that nothing arrives again."""
     reconcile = reconciling(harness)
@@ -286,44 +241,6 @@ async def test_a_group_of_a_webhook_is_no_text_in_the_listing(harness: BridgeHar
     harness.carrier.listed = [listed(harness, 1, age=60), listed(harness, 2, age=30)]
     await reconcile.run_once()
     assert await harness.count("inbox") == 2  # the desk's alert, and the other text
-
-
-@pytest.mark.parametrize("offset", [-3600.0, 240.0])
-async def test_a_text_of_now_is_answered_when_the_clock_was_set(harness: BridgeHarness, offset: float) -> None:
-    """The carrier's time is right and the bridge began with a wrong one: a new texter is greeted all the same.
-
-    With a clock that is further ahead nothing leaves before the bridge has begun again (`SmsSender`).
-    """
-    harness.clock.offset = offset
-    await harness.run()
-    now = datetime.fromtimestamp(harness.clock.system_time(), UTC)
-    await harness.webhook.accept_text(InboundText(message_id="1", sender=Phone(HANDSET), text="hello", at=now))
-    await harness.wait_until_drained()
-    assert len(harness.carrier.sent) == 1
-
-
-@pytest.mark.parametrize(("wrong", "answers"), [(-365 * 86_400.0, 1), (365 * 86_400.0, 0)], ids=["behind", "ahead"])
-async def test_a_text_reaches_a_line_whose_clock_is_wrong_by_a_year(
-    harness: BridgeHarness, wrong: float, answers: int
-) -> None:
-    """From the first start on: its words are shown either way; what seems to be a year old is not answered by itself."""
-    right = datetime.fromtimestamp(harness.clock.at, UTC)
-    harness.clock.at += wrong
-    await harness.run()
-    await harness.webhook.accept_text(InboundText(message_id="1", sender=Phone(HANDSET), text="hello", at=right))
-    await harness.wait_until_drained()
-    assert harness.messages_shown(await harness.thread_id(HANDSET)) == ["hello"]
-    assert len(harness.carrier.sent) == answers
-
-
-async def test_an_old_text_is_not_answered_when_the_clock_was_set(harness: BridgeHarness) -> None:
-    """A clock that was set forward by five hours does not make a text of five hours ago one of now."""
-    harness.clock.offset = 5 * 3600.0
-    await harness.run()
-    old = datetime.fromtimestamp(harness.clock.system_time() - 5 * 3600, UTC)
-    await harness.webhook.accept_text(InboundText(message_id="1", sender=Phone(HANDSET), text="hello", at=old))
-    await harness.wait_until_drained()
-    assert harness.carrier.sent == []
 
 
 async def test_what_came_hours_ago_is_shown_but_not_answered(harness: BridgeHarness) -> None:

@@ -95,26 +95,6 @@ async def test_a_report_settles_a_doubt(line: CarrierLine, statuses: list[Status
     assert await told(line) == [Outcome.UNKNOWN, *expected]
 
 
-async def test_a_doubt_without_an_id_stays(line: CarrierLine) -> None:
-    """A report that names neither an id that we know nor the reference can be about any text."""
-    in_doubt(line)
-    await leave(line)
-    await report(line, "delivered", message_id="theirs")
-    assert await told(line) == [Outcome.UNKNOWN]
-
-
-async def test_a_report_before_the_doubt(line: CarrierLine) -> None:
-    """Reports that come while we still wait for an answer are kept, the final one before that of having been sent."""
-    orders: tuple[tuple[Status, ...], ...] = (("sent",), ("sent", "delivered"), ("delivered", "sent"))
-    for statuses in orders:
-        task = await queue(line)
-        await report(line, *statuses, message_id=line.texts.reference(task.txn))
-        in_doubt(line, reference_is_id=True)
-        await line.texts.perform(task)
-    long = [Outcome.ACCEPTED, Outcome.DELIVERED]
-    assert await told(line) == [Outcome.ACCEPTED, *long, *long]
-
-
 @pytest.mark.parametrize(
     ("statuses", "expected"),
     [
@@ -250,10 +230,3 @@ async def test_the_desk_hears_of_strays_once_an_hour(tmp_path: Path) -> None:
             assert await call(opened) == 200
             assert await strays(opened) == [StrayKind.CHANNEL, StrayKind.GROUP, StrayKind.CHANNEL]
             assert "words of a stray" not in repr(await opened.events())
-
-
-async def test_events_of_no_concern_are_not_told(tmp_path: Path) -> None:
-    """A status that means nothing to us is no text that anybody should hear of."""
-    async with twilio_harness() as harness, carrier_line(tmp_path, harness.carrier, clock=harness.clock) as opened:
-        assert (await opened.call(harness.sign(b"MessageSid=SM1&MessageStatus=queued")))[0] == 200
-        assert await opened.events() == []

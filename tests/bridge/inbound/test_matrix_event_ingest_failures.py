@@ -9,7 +9,7 @@ from bot.model.events import Event, IgnoreReason, MessageIgnored, MessageSent
 from bot.model.line_incidents import DeadLetterRecorded, HomeserverIncident, HomeserverIncidentKind
 from bridge.matrix.api import events
 from bridge.storage.errors import Unavailable
-from bridge.tables import dead_letters, early_reactions, inbox
+from bridge.tables import dead_letters, inbox
 from bridge.tables.dead_letters import MAX_UNHANDLED, SERIES_SECONDS, UNHANDLED, WITHOUT_KEY
 from tests.fakes.ingest_harness import (
     ADA,
@@ -18,7 +18,6 @@ from tests.fakes.ingest_harness import (
     WARM_ROOM,
     IngestHarness,
     message,
-    reaction,
     text_content,
 )
 
@@ -51,14 +50,6 @@ async def test_a_thread_without_its_key_costs_its_own_events(ingest: IngestHarne
     assert (incident.designation, incident.keyless) == ("amber heron", True)
     assert await letters(ingest) == [(ingest.thread, WITHOUT_KEY, b"")] * 2
     assert ingest.woken == [DESK]
-
-
-async def test_a_tap_in_a_thread_without_its_key(ingest: IngestHarness) -> None:
-    """A reaction on an event that may be ours is not kept for later, and ends nothing."""
-    await ingest.harness.vault.destroy(ingest.thread)
-    inbox_events = await ingest.take(reaction("$unknown", room=THREAD_ROOM))
-    assert [type(event) for _, event in inbox_events] == [DeadLetterRecorded]
-    assert await ingest.harness.count("early_reaction") == 0
 
 
 async def test_what_the_program_fails_on_costs_itself(ingest: IngestHarness, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -134,17 +125,6 @@ async def test_a_series_is_told_once_and_bounded(ingest: IngestHarness) -> None:
     rows = await letters(ingest)
     assert len(rows) == MAX_UNHANDLED
     assert await vault.open(DESK, inbox.CONTEXT, rows[0][2]) == b'{"type":"x"}'
-
-
-async def test_a_damaged_tap_costs_itself(ingest: IngestHarness) -> None:
-    """A row of a tap that cannot be read does not undo the commit that notes our own event."""
-    await ingest.take(reaction("$ours", room=THREAD_ROOM))
-    database = ingest.harness.database
-    await database.commit(lambda transaction: transaction.execute("UPDATE early_reaction SET body = $1", b"damaged"))
-    assert await database.commit(
-        lambda transaction: early_reactions.deliver(transaction, ingest.harness.vault, ingest.thread, "$ours", "in:1")
-    )
-    assert await ingest.harness.count("early_reaction") == 0
 
 
 @pytest.mark.parametrize(

@@ -7,19 +7,15 @@ from urllib.parse import quote
 
 import pytest
 
-from bot.model.actions import THREAD, SendMessage
 from bot.model.events import Content, MessageSent, Relation
-from bridge.outbound.dispatcher import OutboxTask
 from tests.fakes.ingest_harness import (
     ADA,
     POLICY,
     PUPPET,
-    THREAD_ROOM,
     IngestHarness,
     message,
     text_content,
 )
-from tests.fakes.room_sender_harness import RoomSenderHarness
 
 
 @pytest.mark.parametrize(
@@ -186,22 +182,6 @@ async def test_what_is_shown_is_what_is_said(
         ((_, said),) = await ingest.take(message({**content, **relation}, event_id=f"$said{number}"))
         assert isinstance(said, MessageSent)
         assert (said.body, said.quotes, said.differs) == (remainder, quotes, differs)
-
-
-async def test_who_answers_a_notice_means_what_it_is_about(ingest: IngestHarness) -> None:
-    """A reply to a notice of ours counts as one to the message that the notice is on; to a card, it knows which."""
-    sender = RoomSenderHarness(ingest.harness)
-    notice = SendMessage(place=THREAD, body="Held: say !anyway.", reply_to="$held")
-    await ingest.harness.database.commit(
-        lambda transaction: transaction.execute("UPDATE thread SET room_id = $1 WHERE id = $2", THREAD_ROOM, ingest.thread)
-    )
-    await sender.room_sender.perform(OutboxTask(number=1, owner=ingest.thread, txn="q1.0", created=0, action=notice))
-    await ingest.record_own_event("$card", "card:1")
-    for number, (target, meant, ref) in enumerate((("$q1.0", "$held", ""), ("$card", "$card", "card:1"))):
-        reply = text_content("!anyway", **{"m.relates_to": {"m.in_reply_to": {"event_id": target}}})
-        ((_, said),) = await ingest.take(message(reply, event_id=f"$reply{number}"))
-        assert isinstance(said, MessageSent)
-        assert (said.relation, said.target, said.ref) == (Relation.OTHER_REPLY, meant, ref)
 
 
 @pytest.mark.parametrize(

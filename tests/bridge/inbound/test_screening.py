@@ -15,7 +15,6 @@ from bridge.inbound.screening import MAX_IN_FLIGHT, NewThreadRateLimit
 from bridge.runtime.crash_points import CrashPoint
 from bridge.runtime.phone_number import Phone
 from bridge.storage.database import Transaction
-from bridge.storage.errors import Unavailable
 from bridge.tables.suppression import Suppression
 from policies.designations import FIRST, SECOND
 from tests.e2e.polling import STEP_TIMEOUT, wait_until
@@ -124,22 +123,6 @@ async def test_no_carrier_waits_for_the_look_up(harness: BridgeHarness, slow: Sl
     await harness.wait_until_drained()
     assert len(harness.engine.desk.threads) == 40
     assert await harness.count("warm_room") == 0
-
-
-async def test_no_other_thread_waits_for_a_look_up(harness: BridgeHarness, slow: SlowDigests) -> None:
-    """While hundreds of new texters wait, whoever is known is shown and answered at once."""
-    slow.gate.set()
-    await harness.run()
-    owner = await comes(harness, "hello", "k1")
-    await harness.wait_until_drained()
-    slow.gate.clear()
-    for n in range(200):
-        await comes(harness, "hello", f"m{n}", f"+1206556{n:04}")
-    await comes(harness, "are you there", "k2")
-    await wait_until("the known one is shown", has_shown(harness, owner, "are you there"), every=0.01)
-    assert await harness.database.fetchval("SELECT COUNT(*) FROM thread WHERE NOT screened") == 200
-    slow.gate.set()
-    await harness.wait_until_drained()
 
 
 @pytest.mark.practice(14)
@@ -306,18 +289,6 @@ async def test_nothing_of_a_blocked_phone_on_hold_is_deleted(harness: BridgeHarn
     assert not await harness.vault.has_key(owner)
 
 
-async def test_a_dead_letter_of_a_blocked_phone_goes_with_the_rest(harness: BridgeHarness) -> None:
-    """Its first look-up failed, and a later one finds the block: what was kept to be tried again is not kept either."""
-    await block(harness)
-    owner = await comes(harness, "you", "m1")
-    await harness.screening._record_dead_letters(owner, RuntimeError())
-    assert await harness.count("dead_letter") == 1
-    await harness.run()
-    await harness.wait_until_drained()
-    await wait_until("its key is gone", lambda: _keyless(harness, [owner]), every=0.01)
-    assert (await harness.count("thread"), await harness.count("dead_letter")) == (0, 0)
-
-
 async def test_a_stop_of_a_blocked_phone_is_remembered(harness: BridgeHarness) -> None:
     """Its thread goes like any other of a blocked phone, and after the block the phone begins stopped."""
     await harness.engine.load()
@@ -334,17 +305,6 @@ async def test_a_stop_of_a_blocked_phone_is_remembered(harness: BridgeHarness) -
     owner = await comes(harness, "hello", "m3")
     await harness.screening.screen(owner)
     assert (await harness.thread(owner)).consent.stopped
-
-
-async def test_a_stop_whose_look_up_failed_is_remembered_of_a_blocked_phone(harness: BridgeHarness) -> None:
-    """It was made a dead letter; the look-up for the next text, which finds the block, deletes it and keeps the STOP."""
-    await harness.engine.load()
-    await block(harness)
-    await harness.screening._record_dead_letters(await comes(harness, "STOP", "m1"), RuntimeError())
-    owner = await comes(harness, "you", "m2")
-    await harness.screening.screen(owner)
-    assert (await harness.count("thread"), await harness.count("dead_letter")) == (0, 0)
-    assert (await harness.count("suppression"), await harness.count("inbox")) == (2, 2)
 
 
 @pytest.mark.parametrize(("first", "stopped"), [("STOP", True), ("hello", False)])
@@ -405,19 +365,6 @@ async def test_a_full_disk_postpones_a_look_up(harness: BridgeHarness) -> None:
     await wait_until("it is shown", has_shown(harness, owner, "hello"), every=0.02)
     await harness.wait_until_drained()
     assert len(harness.engine.desk.threads) == 1
-
-
-async def test_a_designation_of_a_commit_that_fails_is_free_again(harness: BridgeHarness) -> None:
-    """A full disk causes many tries, and the number of words is limited. One that the thread has stays in use."""
-    owner = await comes(harness, "hello", "m1")
-    harness.database.full = True
-    with pytest.raises(Unavailable):
-        await harness.screening.screen(owner)
-    assert (harness.designations._in_use, harness.designations._offered) == (set(), {})
-    harness.database.full = False
-    await harness.screening.screen(owner)
-    assert harness.designations._in_use == {(await harness.thread(owner)).designation}
-    assert harness.designations._offered == {}
 
 
 async def _under_way(slow: SlowDigests) -> bool | None:

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from bot.model.actions import DESK
 from bot.model.events import MemberJoined, MessageSent, PowerLevelsChanged, TimerDue
-from bridge.inbound import screening
 from bridge.inbound.screening import NewThreadRateLimit
 from tests.bot.hypothesis_settings import USUAL
 from tests.e2e.polling import wait_until
@@ -40,32 +39,6 @@ def test_both_limits_hold_at_every_moment(arrivals: list[tuple[int, float]], per
         expected = len(minute) >= per_minute or len(hour) >= per_number
         assert rate_limit.record_and_check(bytes([number]), now) == expected
         before.append((number, now))
-
-
-def test_what_is_counted_does_not_grow_for_ever() -> None:
-    """Numbers of more than an hour ago are forgotten."""
-    rate_limit = NewThreadRateLimit(per_number_per_hour=1, per_minute=5)
-    for n in range(25_000):
-        rate_limit.record_and_check(n.to_bytes(4, "big"), n * 3.0)
-    assert len(rate_limit._times_by_phone) <= 12_000
-
-
-def test_in_a_flood_all_are_looked_through_once_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of many numbers none is forgotten within its hour, and a new one costs no look at all others."""
-    monkeypatch.setattr(screening, "MAX_PHONES", 10)
-    rate_limit = NewThreadRateLimit(per_number_per_hour=1, per_minute=5)
-    looks = [rate_limit._times_by_phone]
-    for n in range(1200):
-        rate_limit.record_and_check(n.to_bytes(2, "big"), 10_000 + n * 0.1)
-        if rate_limit._times_by_phone is not looks[-1]:
-            looks.append(rate_limit._times_by_phone)
-    assert len(looks) == 1 + 2
-    assert len(rate_limit._times_by_phone) == 1200
-    rate_limit.record_and_check(b"new", 10_000 + 3700)
-    assert set(rate_limit._times_by_phone) == {b"new", *(n.to_bytes(2, "big") for n in range(1001, 1200))}
-    # A clock that was set back looks again.
-    rate_limit.record_and_check(b"newer", 5_000)
-    assert looks[-1] is not rate_limit._times_by_phone
 
 
 @pytest.fixture

@@ -9,14 +9,12 @@ import json
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import aiohttp
 import pytest
-from prometheus_client.exposition import generate_latest
 
 from bot.model.actions import DESK
 from bot.model.events import Event
@@ -30,10 +28,8 @@ from bridge.inbound.hourly_alerts import DAY, MIN_INTERVAL, REFUSALS_TO_ALERT
 from bridge.storage import serialization
 from bridge.storage.errors import Unavailable
 from bridge.tables import inbox
-from bridge.tables.inbox import KnownTexter
 from deploy.rehearsal.service import run_carrier
 from deploy.rehearsal.settings import Settings, Timing
-from tests.bridge.metrics.samples import value
 from tests.e2e.carrier_api import CarrierApi
 from tests.e2e.polling import STEP_TIMEOUT, wait_until
 from tests.fakes.bridge_harness import HANDSET, LINE, NUMBER, BridgeHarness, ManualClock
@@ -217,26 +213,6 @@ async def test_the_desk_hears_of_reports_that_do_not_come_in(
     assert await webhook.told() == [TextsMissing(kind=GapKind.REPORTS)] * 2
 
 
-async def test_the_desk_hears_of_what_is_too_large_again_and_again(webhook: WebhookClient) -> None:
-    """A picture that is larger than what is taken comes again and again: the desk hears of it, once an hour."""
-    for expected in ([], [], [TextsMissing(kind=GapKind.LARGE)], [TextsMissing(kind=GapKind.LARGE)]):
-        assert await webhook.post(b"x" * (MAX_WEBHOOK_BYTES + 1)) == 413
-        assert await webhook.told() == expected
-
-
-async def test_a_full_disk_says_nothing_of_strangers(webhook: WebhookClient) -> None:
-    """A word at the desk that cannot be kept costs nobody their answer; what could not be read then comes again."""
-    webhook.harness.database.full = True
-    for _ in range(REFUSALS_TO_ALERT):
-        assert await webhook.post(text("words"), key="another key") == 403
-        assert await webhook.post(REPORT, key="another key", way="status") == 403
-        assert await webhook.post(b"x" * (MAX_WEBHOOK_BYTES + 1)) == 413
-    assert await webhook.post(b"{") == 503
-    webhook.harness.database.full = False
-    assert await webhook.post(b"{") == 400
-    assert await webhook.told() == [TextsMissing(kind=GapKind.UNREADABLE)]
-
-
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"\xff\xfe", b'{"type": "text"}', text("x", message_id="no good")])
 async def test_a_malformed_body_is_refused(webhook: WebhookClient, body: bytes) -> None:
     """A signed request that is not what the carrier documents is answered 400; the desk hears that one may be missing."""
@@ -259,41 +235,6 @@ async def test_a_duplicate_changes_nothing(webhook: WebhookClient) -> None:
     assert await webhook.post(text("words")) == 200
     assert await webhook.harness.count("inbox") == await webhook.harness.count("thread") == 1
     assert len(await webhook.harness.vault.owners()) == 3  # the desk, the copies, and the thread
-
-
-async def test_a_text_that_is_kept_after_it_was_looked_for_is_one(
-    webhook: WebhookClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Its carrier came again while the commit was under way that nobody waited for any more: the second finds it kept."""
-    assert await webhook.post(text("words")) == 200
-    look = inbox.known_texter
-
-    async def before(*what: Any) -> KnownTexter | None:
-        texter = await look(*what)
-        return texter and replace(texter, is_seen=False)
-
-    monkeypatch.setattr(inbox, "known_texter", before)
-    assert await webhook.post(text("words")) == 200
-    assert await webhook.harness.count("inbox") == await webhook.harness.count("seen") == 1
-    assert await webhook.post(text("more words", message_id="id2")) == 200
-    assert await webhook.harness.count("inbox") == 2
-
-
-async def test_a_text_of_a_thread_that_ended_since_it_was_looked_for_begins_another(
-    webhook: WebhookClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """While its key is still there: nothing is kept for a thread that has no row."""
-    vault, look = webhook.harness.vault, inbox.known_texter
-    await vault.create("ended")
-    texters = [KnownTexter("ended", None, screened=True, is_seen=False)]
-
-    async def before(*what: Any) -> KnownTexter | None:
-        return texters.pop() if texters else await look(*what)
-
-    monkeypatch.setattr(inbox, "known_texter", before)
-    assert await webhook.post(text("words")) == 200
-    (row,) = await webhook.harness.database.fetch("SELECT owner FROM inbox")
-    assert row["owner"] == await webhook.harness.thread_id(HANDSET) != "ended"
 
 
 async def test_first_texts_at_once_make_one_thread(webhook: WebhookClient) -> None:
@@ -408,52 +349,5 @@ async def test_the_carrier_brings_a_text_through_a_full_disk(tmp_path: Path) -> 
         assert len(harness.carrier.sent) == 1
 
 
-@pytest.mark.parametrize("encoding", ["gzip", "deflate", "br"])
-async def test_a_body_that_is_not_what_it_says(webhook: WebhookClient, encoding: str) -> None:
-    """A stranger's body that is not encoded as its header says is their mistake, and no failure of ours."""
-    url, headers = f"{webhook.url}/carriers/{LINE}/inbound", {"Content-Encoding": encoding}
-    for _ in range(REFUSALS_TO_ALERT + 1):
-        async with aiohttp.ClientSession() as http, http.post(url, data=b"hello", headers=headers) as answer:
-            assert answer.status == 400
-    assert set(await webhook.told()) <= {TextsMissing(kind=GapKind.REFUSED)}
-    assert await webhook.harness.count("thread") == 0
-    assert await webhook.post(text("words")) == 200
-
-
-async def test_a_body_that_stops_in_the_middle_is_no_text(webhook: WebhookClient) -> None:
-    """A request cut short by a broken connection changes nothing."""
-    body = text("cut short", message_id="id0")
-    host, _, port = webhook.url.removeprefix("http://").partition(":")
-    _, writer = await asyncio.open_connection(host, int(port))
-    head = f"POST /carriers/{LINE}/inbound HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n"
-    writer.write(head.encode() + body[:-5])
-    await writer.drain()
-    writer.close()
-    # The server hears of the end before it reads the next request, which comes on another connection afterwards.
-    assert await webhook.post(text("words")) == 200
-    (row,) = await webhook.harness.database.fetch("SELECT owner, body FROM inbox")
-    assert b"words" in await webhook.harness.vault.open(row["owner"], inbox.CONTEXT, row["body"])
-
-
 async def _refused(harness: BridgeHarness) -> bool | None:
     return harness.database.rejected_commits > 1 or None
-
-
-async def test_webhooks_are_counted_by_their_answers(webhook: WebhookClient) -> None:
-    """What is signed and not kept is counted, by a full disk or because it cannot be read; a stranger's request is not."""
-
-    def read(name: str, **labels: str) -> float:
-        return value(generate_latest(webhook.harness.services.measurements.registry), f"quietline_{name}", labels)
-
-    assert await webhook.post(text("words")) == 200
-    webhook.harness.database.full = True
-    assert await webhook.post(text("more", message_id="id2")) == 503
-    webhook.harness.database.full = False
-    assert await webhook.post(b"{") == 400
-    assert read("texts_not_kept_total") == 2
-    await webhook.post(text("words"), key="another key")
-    await webhook.post(b"{", way="status")
-    assert read("texts_not_kept_total") == 2
-    assert read("webhook_answers_total", brought="inbound", status="503") == 1
-    assert read("webhook_acknowledge_seconds_count", brought="inbound") == 1
-    assert read("webhook_acknowledge_seconds_count", brought="report") == 0

@@ -16,7 +16,6 @@ from collections.abc import AsyncIterator, Iterator
 from functools import partial
 from pathlib import Path
 
-import psycopg2
 import pytest
 
 from bridge.storage.errors import Unavailable
@@ -146,26 +145,6 @@ async def answers(server: PostgresServer, question: str) -> bool | None:
     return bool(await asyncio.to_thread(server.execute, SUPERUSER, question)) or None
 
 
-async def test_a_server_without_connections(server: PostgresServer, tmp_path: Path) -> None:
-    """A bridge that runs has its own; one that starts hears it by the server's code, and starts when there are some."""
-    others: list[psycopg2.extensions.connection] = []
-    async with bridge(tmp_path) as webhook:
-        with contextlib.suppress(psycopg2.OperationalError):
-            while len(others) < 100:
-                others.append(psycopg2.connect(server.url("postgres")))
-        assert 0 < len(others) < 24
-        try:
-            assert await webhook.post(texts(1)) == 200
-            second = make_database(tmp_path / "second.db")
-            with pytest.raises(Unavailable, match="53300"):
-                await second.open()
-        finally:
-            for other in others:
-                other.close()
-        await wait_until("the server has connections again", partial(opens, second))
-        assert await kept(webhook) == 1
-
-
 @contextlib.contextmanager
 def own_disk(server: PostgresServer) -> Iterator[Path | None]:
     """Have the server's data lie on a small disk of their own for the length of the block; None where nobody may mount."""
@@ -219,11 +198,3 @@ async def test_a_server_whose_disk_is_full(
             filler.unlink()
             assert [await webhook.post(texts(n)) for n in range(len(answers))] == [200] * len(answers)
             assert await kept(webhook) == len(answers)
-
-
-async def test_a_server_that_is_set_to_read_only(server: PostgresServer, tmp_path: Path) -> None:
-    """As a setting of role or database it holds no bridge up: each of its connections says what it needs."""
-    server.execute(SUPERUSER, "ALTER DATABASE postgres SET default_transaction_read_only = on")
-    async with bridge(tmp_path) as webhook:
-        assert await webhook.post(texts(1)) == 200
-        assert await kept(webhook) == 1

@@ -16,14 +16,12 @@ from bot.model.actions import (
     OFFICE,
     THREAD,
     Action,
-    ConfirmIdentity,
     EditMessage,
     Lane,
     Origin,
     PageOnCall,
     SendMessage,
     SendSms,
-    ShowDevices,
     Speaker,
 )
 from bot.model.line_incidents import DEAD_LETTER, DeadLetterRecorded
@@ -33,7 +31,7 @@ from bridge.outbound.routing import route
 from bridge.runtime import log
 from bridge.storage import serialization
 from bridge.storage.database import Sync
-from bridge.tables import dead_letters, line_state, outbox, threads
+from bridge.tables import dead_letters, line_state, threads
 from bridge.tables.outbox import OutboxRow, number_of
 from tests.e2e.polling import wait_until
 from tests.fakes.bridge_harness import BridgeHarness
@@ -188,21 +186,6 @@ async def test_a_refusal_for_now_is_tried_again_with_growing_patience(rows: Disp
     assert times[2] - times[1] >= 0.7
 
 
-async def test_a_turn_that_has_not_come_is_no_failure(rows: DispatcherHarness) -> None:
-    """Who waits for a turn is asked again when it said, however often, without backing off."""
-
-    async def waits(task: OutboxTask) -> None:
-        if rows.tried["first"] < 40:
-            raise RetryLater(0.01, in_turn=True)
-
-    rows.first = waits
-    await rows.put("first")
-    rows.run()
-    # Backing off, so many questions would take two minutes.
-    await rows.empty()
-    assert rows.tried["first"] == 40
-
-
 async def test_what_waits_for_a_room_goes_on_when_it_is_there(
     rows: DispatcherHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -229,22 +212,6 @@ async def test_what_waits_for_a_room_goes_on_when_it_is_there(
     assert rows.done == ["another's", "first", "second"]
 
 
-async def test_a_room_that_came_in_between_is_found(rows: DispatcherHarness, monkeypatch: pytest.MonkeyPatch) -> None:
-    """When the room is ready between the question and the waiting, nobody calls again; the row looks by itself."""
-    monkeypatch.setattr(dispatcher, "RECHECK_SECONDS", 0.05)
-
-    async def just_missed(_task: OutboxTask) -> None:
-        if rows.tried["first"] == 1:
-            rows.harness.outbox.room_ready("t1")
-            raise RetryLater(None)
-
-    rows.first = just_missed
-    await rows.put("first")
-    rows.run()
-    await rows.empty()
-    assert rows.done == ["first"]
-
-
 async def test_an_office_that_is_not_there_holds_up_nothing(rows: DispatcherHarness) -> None:
     """What waits for one office lets the board, the cards and every other office go on."""
     lost, other = SendMessage(place=f"{OFFICE}@ada:x", body="lost"), SendMessage(place=f"{OFFICE}@bea:x", body="other")
@@ -260,36 +227,6 @@ async def test_an_office_that_is_not_there_holds_up_nothing(rows: DispatcherHarn
     rows.run()
     await wait_until("the others are done", lambda: _done(rows, 2), every=0.01)
     assert set(rows.done) == {"board", "other"}
-
-
-async def test_an_answer_at_the_desk_does_not_wait_for_reminders(rows: DispatcherHarness) -> None:
-    """Reminders of fifty texters, who have all waited as long, are posted at the same time; a person asks for the board."""
-    reminders = [SendMessage(place=DESK, body=f"reminder {n}", ref=f"wait {n}") for n in range(50)]
-    answers = [SendMessage(place=DESK, body=body, reply_to="$command") for body in ("the board", "on call")]
-    for action in (*reminders, *answers):
-        await rows.put("", owner=DESK, lane=route(action)[0], action=action)
-    rows.run()
-    await rows.empty()
-    assert [body for body in rows.done if body in {"the board", "on call"}] == ["the board", "on call"]
-    assert {"the board", "on call"} <= {*rows.done[:4]}
-    assert [body for body in rows.done if body.startswith("reminder")] == [each.body for each in reminders]
-
-
-async def test_devices_are_shown_after_the_confirmation_that_came_before(rows: DispatcherHarness) -> None:
-    """`!trust`, then `!devices`: an answer that went first would call the person's devices not trusted."""
-    confirm = ConfirmIdentity(user="@ben:x", master_key="key")
-    devices = ShowDevices(place=DESK, user="@ben:x", reply_to="$command", ref="answer:$command")
-    done = list[Action]()
-
-    async def perform(task: OutboxTask) -> None:
-        done.append(task.action)
-        await rows.harness.database.commit(lambda transaction: outbox.drop(transaction, task.number))
-
-    for action in (SendMessage(place=DESK, body="a reminder"), confirm, devices):
-        await rows.put("", owner=DESK, lane=route(action)[0], action=action)
-    rows.run(perform)
-    await rows.empty()
-    assert done.index(confirm) < done.index(devices)
 
 
 async def test_a_refusal_for_good_is_a_dead_letter(rows: DispatcherHarness, caplog: pytest.LogCaptureFixture) -> None:
@@ -353,27 +290,6 @@ async def test_a_row_of_a_thread_without_a_key_is_a_dead_letter(rows: Dispatcher
     assert stored.is_message, "so that it can be retried"
 
 
-@pytest.mark.parametrize("is_gone", [False, True])
-async def test_what_does_not_open_is_dropped_only_without_a_key(
-    rows: DispatcherHarness, caplog: pytest.LogCaptureFixture, *, is_gone: bool
-) -> None:
-    """A row whose owner has no key any more belongs to nobody; one that does not open under its key dies loudly."""
-    caplog.set_level(logging.DEBUG, logger=log.LOGGER_NAME)
-    await rows.put(SECRET)
-    if is_gone:
-        await rows.harness.vault.destroy("t1")
-    else:
-        query = "UPDATE outbox SET body = $1"
-        await rows.harness.database.commit(lambda transaction: transaction.execute(query, b"\x01" + bytes(40)))
-    rows.run()
-    await rows.empty()
-    inbox_rows = await rows.harness.database.fetch("SELECT short_id FROM dead_letter")
-    assert len(inbox_rows) == (not is_gone)
-    desk_rows = await rows.harness.database.fetch("SELECT kind FROM inbox WHERE owner = $1", DESK)
-    assert [row["kind"] for row in desk_rows] == ["DeadLetterRecorded"] * len(inbox_rows)
-    assert all(row["short_id"] in caplog.text for row in inbox_rows)
-
-
 @pytest.mark.parametrize(
     ("owner", "action", "heard"),
     [
@@ -392,13 +308,6 @@ async def test_a_dead_letter_is_told_by_what_is_lost_with_it(
 ) -> None:
     """Words that nobody has read, a card, a call: the desk hears of it aloud. Other messages are a silent notice."""
     await _assert_told(rows, owner, action, heard)
-
-
-@pytest.mark.parametrize("owner", ["t1", DESK])
-async def test_a_row_of_an_unknown_kind_is_told_aloud(rows: DispatcherHarness, owner: str) -> None:
-    """A row of a newer version may hold a texter's words, or a call: nobody knows, so people have to look."""
-    renamed = "UPDATE outbox SET kind = 'OfNextYear'"
-    await _assert_told(rows, owner, SendMessage(place=THREAD, body=""), {"uncalled": True}, change=renamed)
 
 
 async def _assert_told(

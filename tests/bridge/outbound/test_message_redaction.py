@@ -7,7 +7,7 @@ from functools import partial
 
 import pytest
 
-from bot.model.actions import RECAP, THREAD, Action, RedactMessage, SendMessage, ShowAudit, ShowDevices
+from bot.model.actions import THREAD, Action, RedactMessage, SendMessage
 from bridge.outbound.dispatcher import OutboxTask, RetryLater
 from bridge.tables.outbox import number_of
 from tests.fakes.bridge_harness import BridgeHarness
@@ -41,44 +41,6 @@ async def test_a_redaction_waits_for_its_message(harness: BridgeHarness) -> None
     await sender.room_sender.perform(redaction)
     assert sender.room_client.redacted == ["$q2.0"]
     assert await harness.count("outbox") == 0
-
-
-@pytest.mark.parametrize(
-    "post",
-    [
-        ShowAudit(place=THREAD, reply_to="$command", ref=REF),
-        ShowDevices(place=THREAD, user="@ben:x", reply_to="$command", ref=REF),
-    ],
-)
-async def test_a_redaction_waits_for_other_answers_as_well(harness: BridgeHarness, post: Action) -> None:
-    """These rows post a message with a ref, too."""
-    sender = RoomSenderHarness(harness)
-    like = await sender.task(POST)
-    await put(sender, like, "q2.0", post)
-    redaction = await put(sender, like, "q3.0", REDACTION)
-    with pytest.raises(RetryLater):
-        await sender.room_sender.perform(redaction)
-
-
-@pytest.mark.parametrize(
-    ("other", "redaction"),
-    [
-        (replace(POST, ref="answer:$other"), REDACTION),
-        (replace(POST, place="desk"), REDACTION),
-        (replace(POST, ref=RECAP), replace(REDACTION, ref=RECAP)),
-    ],
-    ids=["another ref", "another place", "a recap"],
-)
-async def test_a_redaction_waits_for_no_other_message(
-    harness: BridgeHarness, other: SendMessage, redaction: RedactMessage
-) -> None:
-    """A message that is gone, and a recap, which no row of another lane posts, need no wait."""
-    sender = RoomSenderHarness(harness)
-    like = await sender.task(POST)
-    await put(sender, like, "q2.0", other)
-    await sender.room_sender.perform(await put(sender, like, "q3.0", redaction))
-    assert sender.room_client.redacted == []
-    assert [row["txn"] for row in await harness.database.fetch("SELECT txn FROM outbox")] == ["q2.0"]
 
 
 async def test_a_redaction_does_not_miss_a_message_that_comes_just_then(

@@ -6,9 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from bot.model.actions import THREAD, DeliveryReceipt, EditMessage, SendMessage, ShowReceipt
-from bridge.matrix.api.http_client import Permanent
-from bridge.outbound.dispatcher import OutboxTask, PermanentFailure, RetryLater
+from bot.model.actions import THREAD, EditMessage, SendMessage
+from bridge.outbound.dispatcher import OutboxTask
 from bridge.runtime.crash_points import CrashPoint
 from tests.fakes.bridge_harness import BridgeHarness
 from tests.fakes.room_sender_harness import RoomSenderHarness
@@ -49,19 +48,6 @@ async def test_an_edit_of_a_lost_message_is_posted(harness: BridgeHarness, ref: 
     assert await event_named(harness, f"edit:{ref}") == "$q4.0"
 
 
-async def test_a_claim_card_that_is_posted_again_bears_the_hand(harness: BridgeHarness) -> None:
-    """One tap is enough there too; it is put up once, however often the row is performed, and is noted with the card."""
-    sender = RoomSenderHarness(harness)
-    lost = await lost_message(sender, "card:t1")
-    edit = replace(lost, action=EditMessage(place=THREAD, ref="card:t1", body="2", reactions=("✋",)))
-    await sender.room_sender.perform(edit)
-    assert sender.room_client.reactions == ["✋"]
-    query = "SELECT event_id FROM event WHERE about = $1"
-    assert await harness.database.fetchval(query, await event_named(harness, "card:t1")) == "$q3.0.tap0"
-    await sender.room_sender.perform(replace(edit, txn="q4.0"))
-    assert sender.room_client.reactions == ["✋"], "an edit in place needs none"
-
-
 async def test_a_crash_posts_a_lost_message_once(harness: BridgeHarness) -> None:
     """After a kill between the post and its note the same transaction is asked for; an old one is looked up."""
     dies: list[CrashPoint] = [CrashPoint.MATRIX_SENT]
@@ -83,31 +69,3 @@ async def test_a_crash_posts_a_lost_message_once(harness: BridgeHarness) -> None
     sender.room_client.lost.add("$q3.0.again")
     await sender.room_sender.perform(replace(edit, txn="q5.0"))
     assert sender.room_client.searched == ["q5.0", "q5.0.again"]
-
-
-async def test_a_receipt_on_a_lost_message_is_done(harness: BridgeHarness) -> None:
-    """Nothing is put up, nothing fails, and the row is gone."""
-    sender = RoomSenderHarness(harness)
-    sender.room_client.lost.add("$said")
-    mark = ShowReceipt(place=THREAD, event_id="$said", receipt=DeliveryReceipt.SENT)
-    task = await sender.task(mark)
-    await sender.room_sender.perform(task)
-    assert sender.room_client.sent == []
-
-
-@pytest.mark.parametrize("refusal", [Permanent(400, "M_UNKNOWN"), Permanent(403, "M_FORBIDDEN")])
-async def test_what_is_refused_for_another_reason_fails(harness: BridgeHarness, refusal: Permanent) -> None:
-    """A message that the homeserver has is not posted again, whatever it says; nor is anything after another refusal."""
-    sender = RoomSenderHarness(harness)
-    edit = await lost_message(sender, "card")
-    mark = replace(edit, action=ShowReceipt(place=THREAD, event_id="$q1.0", receipt=DeliveryReceipt.SENT))
-    if refusal.errcode == "M_UNKNOWN":
-        sender.room_client.lost.clear()
-    sender.room_client.raises = sender.room_client.reaction_error = refusal
-    for task in (edit, replace(mark, number=mark.number + 1)):
-        if refusal.errcode == "M_FORBIDDEN":  # final when it comes twice
-            with pytest.raises(RetryLater):
-                await sender.room_sender.perform(task)
-        with pytest.raises(PermanentFailure):
-            await sender.room_sender.perform(task)
-    assert await event_named(harness, "card") == "$q1.0"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -11,13 +10,12 @@ import pytest
 
 from bot.model.actions import RevealNumber
 from bridge.matrix.api.http_client import Permanent, Transient
-from bridge.outbound.dispatcher import OutboxTask, RetryLater
-from bridge.outbound.number_reveal import INTERVAL, LOOK_INTERVAL, LOOK_SECONDS, REVEAL_SECONDS, NumberReveals
+from bridge.outbound.dispatcher import OutboxTask
+from bridge.outbound.number_reveal import LOOK_INTERVAL, REVEAL_SECONDS, NumberReveals
 from bridge.runtime.crash_points import CrashPoint
 from bridge.services import WakeUps
 from bridge.storage.database import Transaction
-from bridge.tables import number_reveals, outbox
-from bridge.tables.number_reveals import RevealedNumber
+from bridge.tables import outbox
 from tests.fakes.bridge_harness import HANDSET, BridgeHarness
 from tests.fakes.room_sender_harness import FakeRoomClient, RoomSenderHarness
 
@@ -183,22 +181,6 @@ async def test_a_refusal_is_not_taken_for_gone(offices: RevealHarness, errcode: 
     assert len(offices.room_client.stands) == (0 if rows else 2)
 
 
-async def test_it_goes_from_one_office_although_the_other_never_got_it(offices: RevealHarness) -> None:
-    """The second office's message is refused, and the conversation ends meanwhile, with the row: the first is redacted."""
-    task = await offices.task()
-    offices.room_client.takes_nothing_in = "!sue"
-    with pytest.raises(Transient):
-        await offices.reveals.show(task, GRANT)
-    assert [room for room, _ in offices.room_client.stands.values()] == ["!ana"]
-    offices.harness.clock.at += 60
-    await offices.reveals.retract_due()
-    assert offices.room_client.stands == {}
-    assert await offices.harness.count("revealed") == 1, "the other request may still be performed"
-    offices.harness.clock.at += LOOK_SECONDS
-    await offices.reveals.retract_due()
-    assert await offices.harness.count("revealed") == 0
-
-
 @pytest.mark.parametrize("late", [False, True])
 async def test_a_number_whose_request_was_not_answered_goes(offices: RevealHarness, late: bool) -> None:
     """The answer is lost, and the conversation ends with its row: it is found after a minute, or a minute later."""
@@ -238,37 +220,6 @@ async def test_no_number_is_requested_after_its_minute(offices: RevealHarness) -
     assert await offices.harness.count("revealed") == 0
 
 
-@pytest.mark.parametrize(("slow", "rooms"), [("!ana", []), ("!sue", ["!ana"])])
-async def test_no_number_is_requested_after_its_keys_took_the_minute(
-    offices: RevealHarness, slow: str, rooms: list[str]
-) -> None:
-    """The homeserver answers slowly while the session's key is shared: nothing is sent after the minute."""
-    task = await offices.task()
-
-    async def take_long(room: str) -> None:
-        offices.harness.clock.at += REVEAL_SECONDS if room == slow else 0
-
-    offices.room_client.on_prepare = take_long
-    await offices.reveals.show(task, GRANT)
-    assert [room for room, _ in offices.room_client.stands.values()] == rooms
-    assert await offices.harness.count("revealed") == len(rooms)
-
-
-async def test_who_leaves_the_desk_during_the_first_message_gets_no_number(offices: RevealHarness) -> None:
-    """The first office's message takes long, and the second person is removed from the desk meanwhile."""
-    task = await offices.task()
-
-    async def leave(room: str) -> None:
-        query = "UPDATE matrix_member SET membership = 'leave' WHERE user_id = $1"
-        if room == "!sue":
-            await offices.harness.database.commit(lambda transaction: transaction.execute(query, SUE))
-
-    offices.room_client.on_prepare = leave
-    await offices.reveals.show(task, GRANT)
-    assert [room for room, _ in offices.room_client.stands.values()] == ["!ana"]
-    assert await offices.harness.count("revealed") == 1
-
-
 async def test_a_request_that_is_performed_late_is_found_within_seconds(offices: RevealHarness) -> None:
     """It is looked for every ten seconds, for some minutes: a number stands no longer than that."""
     task = await offices.task()
@@ -283,28 +234,6 @@ async def test_a_request_that_is_performed_late_is_found_within_seconds(offices:
     offices.room_client.stands.update(shown)
     offices.harness.clock.at += LOOK_INTERVAL
     await offices.reveals.retract_due()
-    assert offices.room_client.stands == {}
-
-
-async def test_a_request_is_forgotten_with_its_office(offices: RevealHarness) -> None:
-    """The office is gone, and the message with it: nothing is asked of the homeserver."""
-    task = await offices.task()
-    offices.room_client.answers_nothing_in = "!ana"
-    with pytest.raises(Transient):
-        await offices.reveals.show(task, GRANT)
-    await offices.harness.database.commit(
-        lambda transaction: transaction.execute("DELETE FROM matrix_room WHERE kind = 'office'")
-    )
-    offices.room_client.stands.clear()
-    offices.harness.clock.at += 60
-    await offices.reveals.retract_due()
-    assert await offices.harness.count("revealed") == 0
-
-
-async def test_what_a_start_finds_goes_at_once(offices: RevealHarness) -> None:
-    """After a restart nothing waits for the rest of its minute."""
-    await offices.reveals.show(await offices.task(), GRANT)
-    await offices.reveals.run_once()
     assert offices.room_client.stands == {}
 
 
@@ -339,35 +268,6 @@ async def test_another_device_shows_no_number_twice(offices: RevealHarness) -> N
     assert offices.room_client.stands == {}
 
 
-async def test_without_an_office_it_waits(offices: RevealHarness) -> None:
-    """A person whose office is not there yet gets it within the minute, or not at all: it is asked for each second."""
-    task = await offices.task(offices=(SUE,))
-    offices.harness.clock.at += REVEAL_SECONDS - 1
-    with pytest.raises(RetryLater) as again:
-        await offices.reveals.show(task, GRANT)
-    assert (again.value.after, again.value.in_turn) == (INTERVAL, True), "no doubled wait, which nothing would end"
-    assert offices.room_client.stands == {}
-
-
-@pytest.mark.parametrize("missing", [ANA, SUE])
-@pytest.mark.parametrize("shown", [True, False])
-async def test_after_the_minute_it_waits_for_no_office(offices: RevealHarness, missing: str, shown: bool) -> None:
-    """One person's office cannot be made: the row is done, so that cards behind it leave; what the other has goes."""
-    (other,) = {ANA, SUE} - {missing}
-    task = await offices.task(offices=(other,))
-    if shown:
-        txn, room = f"{task.txn}.{GRANT.users.index(other)}", f"!{other[1:4]}"
-        offices.room_client.stands[f"${txn}"] = (room, "an earlier attempt, before the office was lost")
-        request = RevealedNumber(txn, room, task.created, task.created + REVEAL_SECONDS)
-        await offices.harness.database.commit(partial(number_reveals.record, shown=request))
-    offices.harness.clock.at += REVEAL_SECONDS
-    await offices.reveals.show(task, GRANT)
-    assert await offices.harness.database.fetchval("SELECT COUNT(*) FROM outbox WHERE id = $1", task.number) == 0
-    assert offices.room_client.sent == []
-    await offices.reveals.retract_due()
-    assert offices.room_client.stands == {}
-
-
 async def test_what_cannot_be_taken_back_now_is_tried_again(offices: RevealHarness) -> None:
     """While the homeserver does not answer the row stands."""
     await offices.reveals.show(await offices.task(), GRANT)
@@ -377,22 +277,6 @@ async def test_what_cannot_be_taken_back_now_is_tried_again(offices: RevealHarne
     offices.room_client.refuses = None
     await offices.reveals.run_once()
     assert offices.room_client.stands == {}
-
-
-async def test_one_that_cannot_be_taken_back_keeps_no_other_shown(offices: RevealHarness) -> None:
-    """One office's message is damaged at the homeserver, also at a start: each other one goes when its minute is over."""
-    task, reveals = await offices.task(), offices.reveals
-    await reveals.show(task, GRANT)
-    offices.room_client.refuses, offices.room_client.refuses_in = Transient(500, ""), "!ana"
-    with pytest.raises(Transient):
-        await reveals.run_once()
-    assert [room for room, _ in offices.room_client.stands.values()] == ["!ana"]
-    await reveals.show(replace(task, txn="q2.0", created=int(offices.harness.clock.now())), GRANT)
-    for seconds, rooms in ((59, ["!ana", "!ana", "!sue"]), (1, ["!ana", "!ana"])):
-        offices.harness.clock.at += seconds
-        with pytest.raises(Transient):
-            await reveals.run_once()
-        assert sorted(room for room, _ in offices.room_client.stands.values()) == rooms
 
 
 async def test_the_number_has_a_session_of_its_own(offices: RevealHarness) -> None:

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import json
-import os
 import ssl
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from datetime import UTC
-from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +27,6 @@ from bridge.outbound.pager import (
     SECOND_MESSAGE,
     TEST_MESSAGE,
     Pager,
-    call,
     call_as_second,
     may_call_again,
     note_accepted_call,
@@ -47,7 +42,7 @@ from bridge.tables.outbox import OutboxRow
 from tests.deploy.init.proxy_rig import make_certificates
 from tests.fakes.bridge_harness import BridgeHarness
 from tests.fakes.mail_server import MailServer, nothing
-from tests.fakes.served import answering, served
+from tests.fakes.served import served
 
 REASON = "escalated"
 
@@ -167,17 +162,6 @@ async def test_a_call_says_that_somebody_is_needed_and_nothing_else(called: Page
     assert await called.told() == []
 
 
-async def test_a_mail_bears_a_date_and_an_id_of_its_own(called: PagerHarness) -> None:
-    """Without them a large provider refuses it after the agency's server took it; the id is new, and names no machine."""
-    for _ in range(2):
-        assert await called.perform() == 0
-    mails = called.outside.mail.taken
-    assert [parsedate_to_datetime(mail["Date"]).tzinfo for mail in mails] == [UTC, UTC]
-    ids = {mail["Message-ID"] for mail in mails}
-    assert len(ids) == 2
-    assert all(each.endswith("@agency.example>") for each in ids)
-
-
 @pytest.mark.parametrize("trusted", [True, False])
 async def test_a_mail_server_on_whose_port_tls_begins_at_once(
     called: PagerHarness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, trusted: bool
@@ -209,28 +193,6 @@ async def test_one_way_that_takes_it_is_enough(called: PagerHarness) -> None:
     assert await called.told() == []
 
 
-@pytest.mark.parametrize(("status", "is_taken"), [(301, False), (302, False), (303, False), (307, True), (308, True)])
-async def test_a_page_that_a_redirect_shows_is_no_call(
-    called: PagerHarness, tmp_path: Path, status: int, is_taken: bool
-) -> None:
-    """An address that has moved leads a call to a page, which is shown and calls nobody; some redirects repeat the call."""
-
-    async def moved(request: web.Request) -> web.Response:
-        if request.path == "/there":
-            return web.Response(text="a page")
-        return web.Response(status=status, headers={"Location": "/there"})
-
-    async with served(answering(moved)) as base:
-        url = tmp_path / "moved"
-        url.write_text(f"{base}/hook")
-        called.on_call = OnCall(webhook_file=url)
-        if is_taken:
-            assert await called.perform() == 0
-        else:
-            with pytest.raises(RetryLater):
-                await called.perform()
-
-
 async def test_a_way_that_refuses_while_another_takes_it_is_known(called: PagerHarness) -> None:
     """An e-mail that nobody reads at night hides a webhook that is dead: `doctor` has to know, until a call is accepted."""
 
@@ -246,33 +208,6 @@ async def test_a_way_that_refuses_while_another_takes_it_is_known(called: PagerH
     called.outside.status = 500
     assert await called.perform(test="0123abcd") == 0
     assert await refused() == "webhook"
-
-
-async def test_a_mail_that_some_addressees_did_not_get_is_known(called: PagerHarness) -> None:
-    """The others were called, so the call is not made again; `doctor` and a test say that not everybody was called."""
-    assert called.on_call is not None
-    called.on_call, called.outside.mail.refused = OnCall(email=called.on_call.email), "two@agency.example"
-    assert await called.perform() == 0
-    assert len(called.outside.mail.taken) == 1
-    assert await line_state.get(called.harness.database, line_state.PAGE_REFUSED) == "email"
-    assert await called.perform(test="0123abcd") == 0
-    result = json.loads(await line_state.get(called.harness.database, line_state.ALARM_TEST_RESULT) or "")
-    assert result["ways"] == {"email": False}
-    async with aiohttp.ClientSession() as http:
-        assert await call(called.on_call, http)
-
-
-async def test_a_page_from_before_a_downtime_is_tried_as_long_as_any_other(called: PagerHarness) -> None:
-    """After a power cut the network may come later than the line: the first failure gives up nothing."""
-    assert called.on_call is not None
-    called.on_call = OnCall(webhook_file=called.on_call.webhook_file)
-    called.outside.status = 500
-    with pytest.raises(RetryLater):
-        await called.perform()
-    called.harness.clock.at += 3600.0
-    with pytest.raises(RetryLater):
-        await called.perform()
-    assert await called.told() == []
 
 
 async def test_without_a_way_nothing_is_called_and_nothing_waits(called: PagerHarness) -> None:
@@ -368,18 +303,6 @@ async def test_a_call_that_was_taken_is_not_made_again_while_it_cannot_be_noted(
     assert (len(called.outside.bodies), len(called.outside.mail.taken)) == (1, 1)
 
 
-async def test_what_one_way_took_is_noted_before_the_next_is_tried(called: PagerHarness) -> None:
-    """A mail server may be slow: a bridge that dies meanwhile leaves no call that would be made again."""
-    stand = list[int]()
-
-    async def look() -> None:
-        stand.append(await called.harness.count("outbox"))
-
-    called.outside.on_hook = called.outside.mail.on_data = look
-    assert await called.perform() == 0
-    assert stand == [1, 0]
-
-
 async def test_an_orderly_stop_waits_for_a_call_under_way(called: PagerHarness) -> None:
     """It is finished and noted, so whoever leads next does not call for the same once more."""
     was_asked, answer = asyncio.Event(), asyncio.Event()
@@ -402,13 +325,6 @@ async def test_an_orderly_stop_waits_for_a_call_under_way(called: PagerHarness) 
     await stopping
     assert (len(called.outside.bodies), len(called.outside.mail.taken)) == (1, 1)
     assert await called.harness.count("outbox") == 0
-
-
-async def test_a_mail_that_was_taken_is_taken_whatever_the_goodbye(called: PagerHarness) -> None:
-    """A server that answers QUIT with an error has the mail all the same: it is not sent again."""
-    called.outside.status, called.outside.mail.goodbye = 500, b"421 too many"
-    assert await called.perform() == 0
-    assert len(called.outside.mail.taken) == 1
 
 
 async def test_a_test_is_called_once_and_says_that_it_is_one(called: PagerHarness) -> None:
@@ -445,20 +361,6 @@ async def test_a_second_bridge_calls_until_a_call_was_taken(called: PagerHarness
     assert stand == [False, False, True]
     assert [json.loads(body) for body in called.outside.bodies] == [{"text": SECOND_MESSAGE}] * 2
     assert len(called.outside.mail.taken) == 1
-
-
-def test_a_call_that_root_noted_is_followed_by_one_an_hour(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where `alarm failed` was run as root, the account of the line notes its own calls in place of that one."""
-    note = tmp_path / LAST_CALL
-    note.touch()
-    os.utime(note, (0, 0))
-
-    def refuse(*_: Any, **__: Any) -> None:
-        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
-
-    monkeypatch.setattr(os, "utime", refuse)  # the owner alone may set a file's time
-    assert may_call_again(tmp_path, time.time())
-    assert not may_call_again(tmp_path, time.time())
 
 
 def test_calls_that_no_way_accepts_grow_rarer(tmp_path: Path) -> None:

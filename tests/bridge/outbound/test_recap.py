@@ -9,12 +9,10 @@ import pytest
 
 from bot.commands.parser import ANSWER_TTL
 from bot.model.actions import RECAP, THREAD, EraseMessage, RedactEvent, RedactMessage, SendRecap
-from bot.wording.catalogue import ENGLISH
 from bridge.matrix.api.events import DecryptedMessage
-from bridge.matrix.api.http_client import Permanent, TokenRefused, Transient
 from bridge.matrix.room_keys.history import RecentMessages
-from bridge.outbound.dispatcher import PermanentFailure, RetryLater
-from bridge.outbound.recap import MAX_BYTES, MAX_MESSAGES
+from bridge.outbound.dispatcher import RetryLater
+from bridge.outbound.recap import MAX_BYTES
 from bridge.outbound.routing import route
 from bridge.runtime.crash_points import CrashPoint
 from bridge.tables import room_events
@@ -120,13 +118,6 @@ async def test_who_when_and_which_words(harness: BridgeHarness) -> None:
     assert "10 minutes" in last
 
 
-async def test_nobody_has_typed_anything(harness: BridgeHarness) -> None:
-    """Where nothing was typed, and where only commands were, that is what is said."""
-    assert ENGLISH["recap.nobody"] in (await lines(harness))[0]
-    commands = [typed(body) for body in ("!recap", " !limits her own words", "¡recap", "!nothing of the kind")]
-    assert ENGLISH["recap.nobody"] in (await lines(harness, *commands))[0]
-
-
 async def test_what_may_be_an_agreed_word_is_never_said_again(harness: BridgeHarness) -> None:
     """Words behind a command about agreed words are left out, whichever mark stood before it."""
     said = [typed("/codeword marmalade"), typed("code word?"), edit("$code word?", "!code-word marmalade", minute=1)]
@@ -160,23 +151,6 @@ async def test_what_is_not_on_the_index_is_not_said_again(harness: BridgeHarness
     assert "3 that will be gone" in text
 
 
-async def test_what_cannot_be_read_is_counted(harness: BridgeHarness) -> None:
-    """That something is missing is said, also when nothing else is there."""
-    assert (await lines(harness, typed("one"), unread=2))[-1].startswith("2 are left out that could not be read")
-    assert "1 are left out" in (await lines(harness, unread=1))[0]
-
-
-async def test_the_newest_are_said(harness: BridgeHarness) -> None:
-    """No more than fifty, and that older ones are left out; also when the room goes further back than was looked."""
-    _, *body_lines, last = await lines(harness, *(typed(f"{n}", minute=n) for n in range(MAX_MESSAGES)))
-    assert len(body_lines) == MAX_MESSAGES
-    assert "Older" not in last
-    _, *body_lines, last = await lines(harness, *(typed(f"{n}", minute=n) for n in range(MAX_MESSAGES + 1)))
-    assert [line.rpartition(" ")[2] for line in body_lines] == [f"{n}" for n in range(1, MAX_MESSAGES + 1)]
-    assert last.startswith("Older ones are left out.")
-    assert (await lines(harness, typed("one"), more=True))[-1].startswith("Older ones are left out.")
-
-
 async def test_it_is_never_too_large(harness: BridgeHarness) -> None:
     """Long words are cut, and as many of the newest are said as one event can bear, whatever the script."""
     recap_lines = await lines(harness, *(typed(f"{n} " + "ш" * 5_000, minute=n) for n in range(9)))
@@ -184,12 +158,6 @@ async def test_it_is_never_too_large(harness: BridgeHarness) -> None:
     assert [line.split()[3] for line in recap_lines[1:-1]] == ["6", "7", "8"]
     assert recap_lines[-2].startswith("ada, Fri 12:08: 8 ш")
     assert recap_lines[-2].endswith("(it goes on)")
-
-
-async def test_nobody_speaks_as_somebody_else(harness: BridgeHarness) -> None:
-    """What comes after a break is set in: it is no line of its own."""
-    _, *body_lines, _ = await lines(harness, typed("yes\nbea, Fri 12:00: I said this"))
-    assert body_lines == ["ada, Fri 12:00: yes", "    bea, Fri 12:00: I said this"]
 
 
 async def test_it_stands_for_a_while(harness: BridgeHarness) -> None:
@@ -217,17 +185,6 @@ async def test_there_is_one_the_newest(harness: BridgeHarness) -> None:
     assert (recap.room_client.sent, recap.room_client.redacted) == (["q1.0", "q2.0", "q2.0.old"], ["$q1.0"])
     assert (await recap.standing())["event_id"] == "$q2.0"
     assert await harness.database.fetchval("SELECT COUNT(*) FROM event WHERE event_id = '$q1.0'") == 0
-
-
-@pytest.mark.parametrize("action", [RedactMessage(place=THREAD, ref=RECAP), EraseMessage(place=THREAD, event_id="$asked")])
-async def test_it_is_taken_away(harness: BridgeHarness, action: RedactMessage | EraseMessage) -> None:
-    """By its name, when something is taken out of the room; and with the message that asked for it."""
-    recap = RecapHarness(harness)
-    await recap.has(typed("one"))
-    await recap.told()
-    await recap.posting.room_sender.perform(replace(recap.task, number=2, txn="q2.0", action=action))
-    assert recap.room_client.redacted == ["$q1.0"]
-    assert await recap.standing() is None
 
 
 def test_what_takes_words_away_and_what_repeats_them_wait_in_one_lane() -> None:
@@ -280,30 +237,6 @@ async def test_killed_between_posting_and_noting(harness: BridgeHarness) -> None
     assert (await again.standing())["expires"] == recap.task.created + int(ANSWER_TTL)
 
 
-async def test_another_device_posts_no_recap_twice(harness: BridgeHarness) -> None:
-    """Our device was replaced, so the homeserver knows no transaction: what stands is found, and its time stays."""
-    recap = RecapHarness(harness)
-    await recap.has(typed("one"))
-    recap.room_client.forgot, recap.room_client.found_event = True, "$q1.0"
-    await recap.posting.room_sender.perform(recap.task)
-    assert (recap.room_client.sent, recap.room_client.searched) == ([], ["q1.0"])
-    assert (await recap.standing())["expires"] == recap.task.created + int(ANSWER_TTL)
-
-
-async def test_what_was_posted_long_ago_is_not_posted_anew(harness: BridgeHarness) -> None:
-    """After an outage an earlier try is looked for: if it is there its time stays; if not, who asked hears it."""
-    recap = RecapHarness(harness)
-    await recap.has(typed("one"))
-    harness.clock.at += ANSWER_TTL / 2
-    recap.room_client.found_event = "$q1.0"
-    await recap.posting.room_sender.perform(recap.task)
-    assert (recap.room_client.sent, recap.room_client.searched) == ([], ["q1.0"])
-    assert (await recap.standing())["expires"] == recap.task.created + int(ANSWER_TTL)
-    recap.room_client.found_event = None
-    assert await recap.told(2) == ENGLISH["recap.too_late"]
-    assert (await recap.standing())["expires"] == int(harness.clock.now() + ANSWER_TTL)
-
-
 async def test_on_hold_all_is_said_and_nothing_taken_away(harness: BridgeHarness) -> None:
     """What only a hold keeps is said again and goes with it; the recap before stays, for nothing is erased meanwhile."""
     recap = RecapHarness(harness)
@@ -318,46 +251,6 @@ async def test_on_hold_all_is_said_and_nothing_taken_away(harness: BridgeHarness
     assert [event.event_id for event in due] == ["$one", "$q1.0", "$q2.0"]
 
 
-@pytest.mark.parametrize(
-    ("error", "verdict"),
-    [(Transient(503, "", 2.5), RetryLater), (TokenRefused(401, "M_UNKNOWN_TOKEN"), RetryLater)],
-    ids=["transient", "token"],
-)
-async def test_it_is_tried_again(harness: BridgeHarness, error: Exception, verdict: type[Exception]) -> None:
-    """A homeserver that cannot say what was typed now is asked again, and nothing is posted meanwhile."""
-    recap = RecapHarness(harness)
-    await recap.has(typed("one"))
-    recap.room_client.history_error = error
-    with pytest.raises(verdict):
-        await recap.told()
-    assert recap.room_client.sent == []
-
-
-async def test_what_is_refused_is_said(harness: BridgeHarness) -> None:
-    """Who asked reads that it was refused; where nothing can be posted, the row fails for good, and without words."""
-    recap = RecapHarness(harness)
-    await recap.has(typed("one"))
-    recap.room_client.history_error = Permanent(403, "M_FORBIDDEN")
-    assert ENGLISH["recap.lookup_refused"] in await recap.told()
-    recap.room_client.history_error, recap.room_client.raises = None, Permanent(403, "M_FORBIDDEN")
-    with pytest.raises(RetryLater):
-        await recap.told(2)
-    with pytest.raises(PermanentFailure) as verdict:
-        await recap.told(2)
-    assert str(verdict.value) == "M_FORBIDDEN"
-
-
-async def test_a_conversation_that_is_over_meanwhile(harness: BridgeHarness) -> None:
-    """Without its room it waits, as everything does; its row goes with the conversation."""
-    recap = RecapHarness(harness)
-    await recap.has(typed("one"))
-    await harness.database.commit(lambda transaction: transaction.execute("UPDATE thread SET room_id = NULL"))
-    with pytest.raises(RetryLater) as again:
-        await recap.told()
-    assert again.value.after is None
-    assert recap.room_client.sent == []
-
-
 async def test_it_says_what_the_phone_got(harness: BridgeHarness) -> None:
     """An answer has its receipt beside it, as it is now; of words without one nothing is claimed."""
     recap = RecapHarness(harness)
@@ -366,13 +259,3 @@ async def test_it_says_what_the_phone_got(harness: BridgeHarness) -> None:
         "ada, Fri 12:00 [✓✓ delivered]: How are you?",
         "ada, Fri 12:01: waves at you",
     ]
-
-
-async def test_whoever_asks_reads_it_in_their_language(harness: BridgeHarness) -> None:
-    """Its frame, the days and the marks are in the asker's language; what colleagues typed stays as they typed it."""
-    recap = RecapHarness(harness)
-    await recap.has(typed("How are you?"), receipts=(("$How are you?", "✓✓ delivered"),))
-    head, line, foot = (await recap.told_in("es")).split("\n")
-    assert head.startswith("Las claves de esta sala van en camino a tus dispositivos. Lo que escribieron tus colegas aquí")
-    assert line == "ada, vie 12:00 [✓✓ entregado]: How are you?"
-    assert foot.startswith("Esto se va en ")

@@ -8,16 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from bot.model.actions import DESK, OFFICE
+from bot.model.actions import DESK
 from bot.model.desk import Desk, DeskMember, Role
 from bot.model.line_incidents import InviteFailed
 from bridge.matrix.api.http_client import Permanent, TokenRefused, Transient
 from bridge.matrix.rooms.room_state import Room, delete_unassigned_rooms, record_room, rooms_of_ours, set_membership
 from bridge.outbound.designations import Designations
-from bridge.outbound.room_provisioner import REFILL_DELAY, WARM_ROOMS
+from bridge.outbound.room_provisioner import WARM_ROOMS
 from bridge.storage.database import Transaction
-from bridge.tables import line_state
-from policies.designations import FIRST
 from tests.e2e.polling import wait_until
 from tests.fakes.bridge_harness import BridgeHarness
 from tests.fakes.provisioner_harness import STAFF, ProvisionerHarness
@@ -57,40 +55,6 @@ async def test_one_who_cannot_be_invited_holds_up_nobody(provisioner: Provisione
     assert provisioner.told == [InviteFailed(user=STAFF[0].mxid, place=DESK)]
 
 
-async def test_an_office_that_is_refused_holds_up_nobody(provisioner: ProvisionerHarness) -> None:
-    """A person takes no invitations: the next one's office and the stock are made; they are tried again an hour later."""
-    provisioner.room_client.blocks = {"@blocks:x"}
-    provisioner.run()
-    await provisioner.furnished()
-    provisioner.desk = Desk(
-        roster=(DeskMember(user="@blocks:x", role=Role.ADVOCATE), DeskMember(user="@cat:x", role=Role.ADVOCATE))
-    )
-    await provisioner.harness.receive_text("hi", message_id="1")
-    provisioner.rooms.loop.wake()
-    await wait_until("the next office is there", lambda: _was_invited(provisioner, "@cat:x"), every=0.01)
-    await provisioner.furnished()
-    assert provisioner.told == [InviteFailed(user="@blocks:x", place=OFFICE)]
-    provisioner.room_client.blocks.clear()
-    provisioner.passed += 3600
-    provisioner.rooms.loop.wake()
-    await wait_until("they are invited after all", lambda: _was_invited(provisioner, "@blocks:x"), every=0.01)
-    assert [kind for kind, _, _ in provisioner.room_client.made].count("office") == 2
-    assert len(provisioner.told) == 1
-
-
-async def test_an_outage_uses_up_no_designations(provisioner: ProvisionerHarness) -> None:
-    """However often a room is tried in vain, the two words meant for it are free again."""
-    provisioner.run()
-    await provisioner.furnished()
-    await provisioner.harness.receive_text("hi", message_id="1")
-    before = len(provisioner.rooms._designations._in_use)
-    provisioner.room_client.fails = [Transient(0, "", retry_after=0.001) for _ in range(5)]
-    provisioner.rooms.loop.wake()
-    await provisioner.furnished()
-    assert len(provisioner.rooms._designations._in_use) == before + 1
-    assert provisioner.room_client.fails == []
-
-
 async def test_rooms_whose_answer_was_lost_are_left(provisioner: ProvisionerHarness) -> None:
     """The homeserver made rooms and its answers did not come: once all is calm they are left, not at the next start."""
     provisioner.run()
@@ -102,21 +66,6 @@ async def test_rooms_whose_answer_was_lost_are_left(provisioner: ProvisionerHarn
     provisioner.rooms.fill_stock_now()
     await wait_until("what is unknown was left", lambda: _left(provisioner), every=0.01)
     assert await provisioner.harness.count("warm_room") == WARM_ROOMS
-    await provisioner.look()
-    assert provisioner.room_client.left == 2, "once is enough"
-
-
-async def test_a_room_that_replaces_one_of_ours_is_left_within_the_hour(
-    provisioner: ProvisionerHarness, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """What an upgrade made, and nobody noted, is looked for once in so long, although nothing happens at the desk."""
-    monkeypatch.setattr("bridge.outbound.room_provisioner.UNKNOWN_ROOMS_INTERVAL", 0.05)
-    provisioner.run()
-    await provisioner.furnished()
-    await provisioner.look()
-    assert provisioner.room_client.left == 1, "not at each change"
-    provisioner.passed += 0.05
-    await wait_until("what is unknown was left", lambda: _left(provisioner), every=0.01)
     await provisioner.look()
     assert provisioner.room_client.left == 2, "once is enough"
 
@@ -134,16 +83,6 @@ async def test_a_restart_makes_and_invites_nothing_again(provisioner: Provisione
     await provisioner.look()
     assert (provisioner.room_client.made, provisioner.room_client.invited) == (rooms, invited)
     assert provisioner.room_client.left == 2
-
-
-async def test_the_roster_of_a_backup_counts_once(provisioner: ProvisionerHarness) -> None:
-    """Months later, at a desk that everybody has left, nobody is invited who was removed after the backup."""
-    database = provisioner.harness.database
-    await database.commit(lambda transaction: line_state.put(transaction, line_state.RESTORED_ROSTER, "[]"))
-    provisioner.run()
-    await provisioner.furnished()
-    assert await line_state.get(database, line_state.STAFF_INVITED) == "yes"
-    assert await line_state.get(database, line_state.RESTORED_ROSTER) is None
 
 
 async def test_a_waiting_thread_comes_before_the_stock(provisioner: ProvisionerHarness) -> None:
@@ -172,22 +111,6 @@ async def test_a_first_text_takes_a_warm_room_and_the_stock_is_filled(provisione
     assert (await provisioner.harness.thread(thread)).designation == names[room_id]
     assert await provisioner.harness.database.fetchval("SELECT COUNT(*) FROM warm_room WHERE room_id = $1", room_id) == 0
     assert len(provisioner.room_client.made) == WARM_ROOMS + 2
-
-
-async def test_the_stock_is_filled_by_itself_a_moment_after_a_first_text(provisioner: ProvisionerHarness) -> None:
-    """Nothing else wakes the provisioner: it returns when the moment has passed, and a second text does not prolong it."""
-    assert await provisioner.rooms.run_once() == 0.0
-    while await provisioner.rooms.run_once() == 0.0:
-        pass
-    await provisioner.harness.receive_text("hello", message_id="1")
-    assert await provisioner.rooms.run_once() == REFILL_DELAY
-    provisioner.passed += REFILL_DELAY / 4
-    await provisioner.harness.receive_text("hello", message_id="2", sender="+12065550002")
-    assert await provisioner.rooms.run_once() == REFILL_DELAY * 3 / 4
-    provisioner.passed += REFILL_DELAY
-    while await provisioner.rooms.run_once() == 0.0:
-        pass
-    assert await provisioner.harness.count("warm_room") == WARM_ROOMS
 
 
 async def test_a_text_that_finds_no_warm_room_does_not_wait_for_the_stock(provisioner: ProvisionerHarness) -> None:
@@ -253,27 +176,6 @@ async def test_a_refused_token_ends_the_program(provisioner: ProvisionerHarness)
         await provisioner.rooms.loop.run()
 
 
-async def test_a_full_disk_is_waited_for(provisioner: ProvisionerHarness, monkeypatch: pytest.MonkeyPatch) -> None:
-    """While nothing can be noted no second room is asked for in a hurry, and afterwards the house is furnished."""
-    real, waits, time_passes = asyncio.sleep, asyncio.Queue[float](), asyncio.Event()
-
-    async def held(seconds: float) -> None:
-        if seconds < 1:
-            await real(seconds)
-            return
-        waits.put_nowait(seconds)
-        await time_passes.wait()
-
-    monkeypatch.setattr("asyncio.sleep", held)
-    provisioner.harness.database.full = True
-    provisioner.run()
-    assert await waits.get() == 2.0
-    assert len(provisioner.room_client.made) == 1
-    provisioner.harness.database.full = False
-    time_passes.set()
-    await provisioner.furnished()
-
-
 async def test_a_room_that_was_noted_and_not_given_is_forgotten(provisioner: ProvisionerHarness) -> None:
     """At the start, rooms that belong to no thread and no stock are forgotten; what belongs to a person is not."""
     provisioner.run()
@@ -305,15 +207,6 @@ async def test_designations_are_not_given_twice(provisioner: ProvisionerHarness)
     new = {later.allocate() for _ in range(50)}
     assert len(new) == 50
     assert not {words.split()[0] for words in new} & {words.split()[0] for words in in_use}
-
-
-def test_a_first_word_is_free_again_when_its_conversation_is_over(provisioner: ProvisionerHarness) -> None:
-    """While each first word is taken once, the next conversation gets the one that was let go of."""
-    designations = Designations(database=provisioner.harness.database)
-    names = [designations.allocate() for _ in FIRST]
-    assert {words.split()[0] for words in names} == set(FIRST)
-    designations.release(names[7])
-    assert designations.allocate().split()[0] == names[7].split()[0]
 
 
 async def _has_office(provisioner: ProvisionerHarness) -> bool | None:
@@ -349,10 +242,6 @@ async def test_a_desk_left_by_everybody_is_offered_to_its_supervisors_again(prov
     assert provisioner.room_client.invited[before:] == [("!0", sol)] * 2
 
 
-async def _was_invited(provisioner: ProvisionerHarness, user: str) -> bool | None:
-    return any(who == user for _, who in provisioner.room_client.invited) or None
-
-
 async def _left(provisioner: ProvisionerHarness) -> bool | None:
     return provisioner.room_client.left == 2 or None
 
@@ -374,24 +263,6 @@ async def test_the_texter_puppet_is_brought_back_where_it_was_removed(provisione
     await wait_until("it is back", lambda: _outside(provisioner, "!over"), every=0.01)
     assert provisioner.room_client.tried == [("!0", ""), ("!0", ""), thread_room, warm]
     assert provisioner.told == []
-
-
-async def test_a_puppet_that_may_not_come_back_holds_up_nobody(provisioner: ProvisionerHarness) -> None:
-    """The homeserver refuses: the desk is told once of its own room, the others follow, and it is tried in an hour."""
-    provisioner.run()
-    await provisioner.furnished()
-    warm = await provisioner.harness.database.fetchval("SELECT room_id FROM warm_room ORDER BY room_id LIMIT 1")
-    provisioner.room_client.blocks, provisioner.room_client.outside = {"!0"}, ["!0", warm]
-    for passes in (0.0, 1.0, 3600.0):
-        provisioner.passed += passes
-        await provisioner.look()
-        assert provisioner.room_client.outside == ["!0"], "the warm room has it"
-    assert [room_id for room_id, _ in provisioner.room_client.tried] == ["!0", warm, "!0"]
-    assert provisioner.told == [InviteFailed(user=provisioner.room_client.puppet, place=DESK)]
-    provisioner.room_client.blocks.clear()
-    provisioner.passed += 3600
-    provisioner.rooms.loop.wake()
-    await wait_until("it is back at the desk", lambda: _outside(provisioner), every=0.01)
 
 
 async def _outside(provisioner: ProvisionerHarness, *rooms: str) -> bool | None:

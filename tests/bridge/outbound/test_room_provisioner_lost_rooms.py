@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
-from functools import partial
-from typing import Any
 
 import pytest
 
-from bot.model.actions import DESK
-from bot.model.line_incidents import HomeserverIncident, HomeserverIncidentKind, RoomLoss, RoomLost
+from bot.model.line_incidents import HomeserverIncident, HomeserverIncidentKind
 from bot.model.transactional_actions import ParkThread
 from bridge.matrix.api.http_client import Transient
 from bridge.matrix.rooms.room_state import RoomKind, delete_unassigned_rooms, rooms_of_ours, set_membership
@@ -101,49 +97,6 @@ async def test_rooms_in_stock_are_replaced(provisioner: ProvisionerHarness) -> N
     assert set(provisioner.comparison.compared) >= {provisioner.rooms.desk_room, *remaining}
 
 
-@pytest.mark.parametrize("step", ["creating", "preparing", "inviting"])
-async def test_killed_in_between_everybody_is_invited(provisioner: ProvisionerHarness, step: str) -> None:
-    """A failure after the loss was noted, and a restart: the thread has a room, and its people are invited there."""
-    thread, room = await with_thread(provisioner)
-    await provisioner.stop()
-    provisioner.comparison.lost = {room}
-    provisioner.rooms = provisioner.again()
-    names = {"creating": "create_room", "preparing": "prepare_sessions", "inviting": "invite"}
-    fake: Any = provisioner.room_client
-    original = getattr(fake, names[step])
-
-    class KilledError(Exception):
-        """Stands for the end of the process."""
-
-    async def dies(*_args: object, **_options: object) -> str:
-        raise KilledError
-
-    setattr(fake, names[step], dies)
-    with pytest.raises(KilledError):
-        await provisioner.rooms.loop.run()
-    setattr(fake, names[step], original)
-    await provisioner.harness.database.commit(delete_unassigned_rooms)
-    provisioner.room_client.invited.clear()
-    provisioner.rooms = provisioner.again()
-    provisioner.run()
-    await provisioner.look()
-    await provisioner.furnished()
-    now = await provisioner.harness.database.fetchval("SELECT room_id FROM thread WHERE id = $1", thread)
-    assert now not in {None, room}
-    assert provisioner.room_client.invited == [(now, "@ada:x"), (now, "@bea:x")]
-
-
-async def test_one_who_takes_no_invitation_keeps_nobody_out(provisioner: ProvisionerHarness) -> None:
-    """The homeserver refuses one of them: the others are invited and the words arrive."""
-    thread, room = await with_thread(provisioner)
-    provisioner.comparison.lost = {room}
-    provisioner.room_client.blocks = {"@ada:x"}
-    provisioner.room_client.invited.clear()
-    await compare(provisioner)
-    assert [user for _, user in provisioner.room_client.invited] == ["@bea:x"]
-    assert thread in provisioner.ready
-
-
 async def test_people_who_are_lost_in_a_room_that_stands(provisioner: ProvisionerHarness) -> None:
     """They are invited to it; one who takes no invitation keeps nobody out."""
     _, room = await with_thread(provisioner)
@@ -153,87 +106,6 @@ async def test_people_who_are_lost_in_a_room_that_stands(provisioner: Provisione
     await compare(provisioner)
     assert provisioner.room_client.invited == [(room, "@bea:x")]
     assert provisioner.told == []
-
-
-async def test_refusals_in_a_row_are_one_comparison(provisioner: ProvisionerHarness) -> None:
-    """Each comparison asks for the members of every room: not more often than once a minute."""
-    provisioner.run()
-    await provisioner.furnished()
-    await provisioner.look()
-    before = len(provisioner.comparison.compared)
-    for _ in range(3):
-        provisioner.rooms.compare_rooms()
-        await provisioner.look()
-    assert len(provisioner.comparison.compared) == before
-    await compare(provisioner)
-    assert len(provisioner.comparison.compared) > before
-
-
-async def test_a_rollback_is_compared_at_once_and_told_once(provisioner: ProvisionerHarness) -> None:
-    """Though a comparison was a moment ago; what it finds lost is no news then."""
-    await with_thread(provisioner)
-    database = provisioner.harness.database
-    note = partial(line_state.put, name=line_state.MEMBERS_RETURNED, value="1")
-    await database.commit(note)
-    compared = provisioner.comparison.compared
-    before = len(compared)
-    provisioner.comparison.lost = {str(await database.fetchval("SELECT MIN(room_id) FROM warm_room"))}
-    assert provisioner.rooms.is_rollback_news
-    provisioner.rooms.compare_after_rollback()
-    await provisioner.look()
-    assert len(compared) > before
-    assert (provisioner.told, provisioner.rooms.is_rollback_news) == ([], False)
-    assert await line_state.get(database, line_state.MEMBERS_RETURNED) is None
-
-
-async def test_a_desk_that_is_lost_is_told_once(provisioner: ProvisionerHarness) -> None:
-    """It is not made again by itself: the person on call hears of it, once until it is there again; the others go on."""
-    provisioner.run()
-    await provisioner.furnished()
-    await provisioner.look()
-    lost = RoomLost(place=DESK, how=RoomLoss.REMOVED)
-    rooms = list(provisioner.room_client.made)
-    for missing, times in ((True, 1), (True, 1), (False, 1), (True, 2)):
-        provisioner.comparison.lost = {provisioner.rooms.desk_room} if missing else set()
-        await compare(provisioner)
-        assert provisioner.told == [lost] * times
-    assert provisioner.room_client.made == rooms
-
-
-@pytest.mark.parametrize("is_noted", [False, True], ids=["not noted yet", "noted"])
-async def test_put_back_while_it_is_asked_for_its_rooms(
-    provisioner: ProvisionerHarness, monkeypatch: pytest.MonkeyPatch, is_noted: bool
-) -> None:
-    """A look that began before does not leave what it has again, with people in it: the look after it erases that."""
-    provisioner.run()
-    await provisioner.furnished()
-    await provisioner.look()
-    database, client = provisioner.harness.database, provisioner.room_client
-    request = asyncio.Event()
-
-    async def note() -> None:
-        await database.commit(lambda transaction: line_state.put(transaction, line_state.ROOMS_RETURNED, "1"))
-
-    async def put_back_meanwhile() -> list[str]:
-        monkeypatch.undo()
-        client.returned = ["!ended"]
-        provisioner.caught_up = is_noted
-        if is_noted:
-            await note()
-        request.set()
-        return await client.unknown_rooms()
-
-    monkeypatch.setattr(client, "unknown_rooms", put_back_meanwhile)
-    provisioner.passed += UNKNOWN_ROOMS_INTERVAL
-    provisioner.rooms.loop.wake()
-    await request.wait()
-    await provisioner.look()
-    if not is_noted:
-        await note()
-        provisioner.caught_up = True
-        await provisioner.look()
-    assert client.abandoned == []
-    assert [row["subject"] for row in await database.fetch("SELECT subject FROM erasure")] == ["!ended"]
 
 
 async def test_rooms_that_had_gone_are_erased_again(provisioner: ProvisionerHarness) -> None:
@@ -282,16 +154,6 @@ async def test_rooms_from_before_a_restore_wait_for_a_person(provisioner: Provis
     await provisioner.look()
     assert [row["subject"] for row in await database.fetch("SELECT subject FROM erasure")] == ["!before"]
     assert await line_state.get(database, line_state.OLD_ROOMS) is None
-
-
-async def test_without_rooms_from_before_a_restore_nothing_waits(provisioner: ProvisionerHarness) -> None:
-    """On a new homeserver there are none: the desk is told nothing, and what a crash leaves later is left as ever."""
-    database = provisioner.harness.database
-    await database.commit(lambda transaction: line_state.put(transaction, line_state.OLD_ROOMS, line_state.KEPT))
-    provisioner.run()
-    await provisioner.furnished()
-    await provisioner.look()
-    assert (provisioner.told, await line_state.get(database, line_state.OLD_ROOMS)) == ([], None)
 
 
 async def _lose(provisioner: ProvisionerHarness, room: str, *, tries: int) -> None:

@@ -10,10 +10,8 @@ import pytest
 
 from bot.model.actions import DESK, THREAD, KickMember, SendMessage, Speaker
 from bot.model.line_incidents import HomeserverIncident, HomeserverIncidentKind
-from bridge.matrix.api.http_client import LIFTED_BY_A_PERSON, LIFTED_WAIT, HomeserverClient, Permanent, Transient
+from bridge.matrix.api.http_client import LIFTED_BY_A_PERSON, LIFTED_WAIT, HomeserverClient, Permanent
 from bridge.outbound.dispatcher import PermanentFailure, RetryLater
-from bridge.outbound.room_refusals import TELL_SECONDS, RoomRefusals
-from bridge.storage.errors import Unavailable
 from tests.bridge.matrix.conftest import server as server  # noqa: PLC0414 - the fixture
 from tests.bridge.matrix.scripted_homeserver import ScriptedHomeserver
 from tests.fakes.bridge_harness import BridgeHarness
@@ -82,21 +80,6 @@ async def test_who_cannot_be_removed_is_told(
     assert [incident.kind for incident in sender.told] == kinds
 
 
-async def test_a_homeserver_that_does_not_say_buries_nothing(harness: BridgeHarness) -> None:
-    """Where it cannot be asked which rooms we are in, the row waits."""
-    sender = RoomSenderHarness(harness)
-    task = await sender.task(WORDS)
-    calls: list[str] = []
-    refusals = RoomRefusals(
-        harness.services,
-        is_outside=AsyncMock(side_effect=Transient(500, "")),
-        compare_rooms=lambda: calls.append("compared"),
-        notify_desk=AsyncMock(),
-    )
-    assert await refusals.must_retry(task, Permanent(403, "M_FORBIDDEN"))
-    assert calls == ["compared"]
-
-
 @pytest.mark.parametrize("errcode", sorted(LIFTED_BY_A_PERSON))
 async def test_what_an_administrator_lifts_is_waited_for_and_told(
     harness: BridgeHarness, server: ScriptedHomeserver, errcode: str
@@ -117,32 +100,3 @@ async def test_what_an_administrator_lifts_is_waited_for_and_told(
                 await sender.room_sender.perform(task)
             assert later.value.after == LIFTED_WAIT
     assert sender.told == [HomeserverIncident(kind=HomeserverIncidentKind.SUSPENDED)]
-
-
-async def test_one_that_is_busy_is_told_to_nobody(harness: BridgeHarness) -> None:
-    """What passes by itself is no incident; a day later what a person has to lift is told once more.
-
-    What could not be kept just then, for the disk was full, say, is told with the next refusal.
-    """
-    incidents: list[HomeserverIncident] = []
-    passed, fails = [0.0], [Unavailable("full")]
-
-    async def notify(incident: HomeserverIncident) -> None:
-        if fails:
-            raise fails.pop()
-        incidents.append(incident)
-
-    refusals = RoomRefusals(
-        harness.services,
-        is_outside=AsyncMock(),
-        compare_rooms=lambda: None,
-        notify_desk=notify,
-        monotonic=lambda: passed[0],
-    )
-    await refusals.report(Transient(429, "M_LIMIT_EXCEEDED"))
-    assert incidents == []
-    with pytest.raises(Unavailable):
-        await refusals.report(Transient(403, "M_USER_SUSPENDED"))
-    for passed[0] in (1.0, TELL_SECONDS, TELL_SECONDS + 1):
-        await refusals.report(Transient(403, "M_USER_SUSPENDED"))
-    assert len(incidents) == 2

@@ -15,7 +15,6 @@ from bot.model.actions import (
     DeliveryReceipt,
     EditMessage,
     Invite,
-    KickMember,
     SendMessage,
     ShareRoomKeys,
     ShowReceipt,
@@ -24,7 +23,6 @@ from bot.model.actions import (
 from bridge.matrix.api.http_client import Permanent, TokenRefused, Transient
 from bridge.matrix.rooms.room_state import set_membership
 from bridge.outbound.dispatcher import OutboxTask, PermanentFailure, RetryLater
-from bridge.outbound.edit_throttle import MOST_EARLIER
 from bridge.storage import serialization
 from bridge.storage.database import Transaction
 from bridge.tables import room_events, threads
@@ -116,14 +114,6 @@ async def test_there_is_one_receipt_and_never_none(harness: BridgeHarness) -> No
     assert sender.room_client.reactions == ["⏳ leaving", "✓ sent", "✓ sent"]
 
 
-async def test_a_receipt_is_in_the_language_of_whoever_wrote(harness: BridgeHarness) -> None:
-    """The mark on a message has its words in the language that the decision named."""
-    sender = RoomSenderHarness(harness)
-    mark = ShowReceipt(place=THREAD, event_id="$said", receipt=DeliveryReceipt.HELD, language="es")
-    await sender.room_sender.perform(await sender.task(mark))
-    assert sender.room_client.reactions == ["✋ en pausa"]
-
-
 @pytest.mark.parametrize("again", [True, False])
 async def test_who_asks_for_the_keys_gets_both_sides(harness: BridgeHarness, again: bool) -> None:
     """`!recap` in a thread sends the texter's side, also to devices that have had it, and what colleagues typed."""
@@ -191,16 +181,6 @@ async def test_the_canary_is_invited_to_its_own_thread_alone(harness: BridgeHarn
     assert sender.room_client.membership_calls == [("invite", "!room", "@canary:h")]
 
 
-async def test_an_office_that_is_not_there_holds_nothing_up(harness: BridgeHarness) -> None:
-    """Removing a person from their office, or inviting them back, is done at once where they have none."""
-    sender = RoomSenderHarness(harness)
-    await desk_with(harness, ana="join", ben="join")
-    for user in ("@ana:h", "@ben:h"):
-        await sender.room_sender.perform(await sender.task(KickMember(user=user, place=OFFICE + user)))
-        await sender.room_sender.perform(await sender.task(Invite(user=user, place=OFFICE + user)))
-    assert sender.room_client.membership_calls == [("remove", "!office", "@ben:h"), ("invite", "!office", "@ben:h")]
-
-
 @pytest.mark.parametrize("is_over", [False, True], ids=["stands", "ended"])
 async def test_an_office_message_under_way_names_no_ended_thread(harness: BridgeHarness, is_over: bool) -> None:
     """It is noted after everything of the thread was deleted: for the desk, or the person's certificate waits for it."""
@@ -228,15 +208,6 @@ async def test_a_card_bears_what_is_to_be_tapped(harness: BridgeHarness) -> None
         sender.room_client.sent.clear()
     rows = await harness.database.fetch("SELECT event_id FROM event WHERE about = '$q1.0' ORDER BY n")
     assert [row["event_id"] for row in rows] == ["$q1.0.tap0", "$q1.0.tap1"]
-
-
-async def test_a_tap_that_is_refused_holds_no_card_up(harness: BridgeHarness) -> None:
-    """A reaction that stands already, or may not be, is left; the message is shown all the same."""
-    sender = RoomSenderHarness(harness)
-    sender.room_client.reaction_error = Permanent(400, "M_DUPLICATE_ANNOTATION")
-    task = await sender.task(SendMessage(place=THREAD, body="words", ref="r", reactions=("✅",)))
-    await sender.room_sender.perform(task)
-    assert await harness.database.fetchval("SELECT event_id FROM event WHERE ref = 'r'") == "$q1.0"
 
 
 async def test_an_edit_that_another_one_overtakes_is_not_sent(harness: BridgeHarness) -> None:
@@ -295,41 +266,6 @@ async def test_an_edit_waits_for_its_message_and_for_no_other(harness: BridgeHar
     assert await harness.count("outbox") == 0
 
 
-async def test_an_edit_does_not_miss_a_message_that_comes_just_then(
-    harness: BridgeHarness, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The message is posted between the two looks of its edit, in the index and in the outbox: it is edited."""
-    sender = RoomSenderHarness(harness)
-    post = await sender.task(SendMessage(place=THREAD, body="0", ref="card"))
-
-    async def just_then(_task: OutboxTask, _edit: EditMessage) -> bool:
-        await sender.room_sender.perform(post)
-        return False
-
-    monkeypatch.setattr(sender.room_sender._edit_throttle, "is_message_pending", just_then)
-    await sender.room_sender.perform(
-        replace(post, number=2, txn="q2.0", action=EditMessage(place=THREAD, ref="card", body="1"))
-    )
-    assert sender.room_client.sent == ["q1.0", "q2.0"]
-
-
-async def test_an_edit_behind_very_many_posts_looks_at_some(harness: BridgeHarness) -> None:
-    """In a rush an edit waits unseen for its turn, so that looking for its message costs the same however many come."""
-    sender = RoomSenderHarness(harness)
-    first = await sender.task(EditMessage(place=THREAD, ref="gone", body="1"))
-    for number in range(2, MOST_EARLIER + 2):
-        sealed = await harness.outbox.seal(
-            first.owner, f"q{number}.0", SendMessage(place=THREAD, body="0", ref=f"r{number}")
-        )
-        await harness.database.commit(partial(harness.outbox.put, owner=first.owner, item=sealed, created=first.created))
-    late = replace(first, number=1_000_000)
-    with pytest.raises(RetryLater):
-        await sender.room_sender.perform(late)
-    await harness.database.commit(lambda transaction: transaction.execute("DELETE FROM outbox WHERE txn = 'q2.0'"))
-    await sender.room_sender.perform(late)
-    assert sender.room_client.sent == []
-
-
 async def edited_card(sender: RoomSenderHarness) -> tuple[OutboxTask, OutboxTask]:
     """Post a card and edit it; returns these rows' like, and the row of a fresh one."""
     card = await sender.task(SendMessage(place=THREAD, body="0", ref="card"))
@@ -370,12 +306,3 @@ async def test_a_fresh_card_of_a_thread_on_hold_takes_nothing_away(harness: Brid
     await sender.room_sender.perform(fresh)
     assert sender.room_client.redacted == []
     assert "pin $q3.0" in sender.room_client.sent
-
-
-async def test_a_fresh_card_is_posted_where_the_old_one_is_gone(harness: BridgeHarness) -> None:
-    """A person has taken the card away meanwhile: the fresh one stands all the same."""
-    sender = RoomSenderHarness(harness)
-    task = await sender.task(EditMessage(place=THREAD, ref="card", body="2", fresh=True))
-    await sender.room_sender.perform(task)
-    assert sender.room_client.sent == ["q1.0", "pin $q1.0"]
-    assert await harness.database.fetchval("SELECT event_id FROM event WHERE ref = 'card'") == "$q1.0"

@@ -12,15 +12,12 @@ from bot.model.actions import DeliveryReceipt, Origin, SendSms, ShowReceipt
 from bot.model.events import MemberJoined, MessageRedacted, MessageSent, PowerLevelsChanged, TextArrived
 from bot.model.thread_desk_events import Assigned
 from bridge.carriers.adapter import DeliveryReport, Rejected, TryLater, UnknownOutcome
-from bridge.outbound.dispatcher import OutboxTask
 from bridge.runtime.crash_points import CrashPoint
 from bridge.storage import serialization
 from bridge.storage.database import Row, Transaction
-from bridge.tables.carrier_copies import WITHOUT_ID
 from bridge.tables.outbox import OutboxRow, number_of
 from tests.e2e.polling import wait_until
 from tests.fakes.bridge_harness import HANDSET, BridgeHarness
-from tests.fakes.erasure_harness import ErasureHarness
 
 ADA = "@ada:quietline.localhost"
 COUNTED = "SELECT count FROM copy_result WHERE result = $1"
@@ -244,28 +241,6 @@ async def test_not_now_is_tried_again(harness: BridgeHarness) -> None:
     assert receipts(harness)[-1] is DeliveryReceipt.SENT
 
 
-async def test_not_now_is_not_counted_when_the_conversation_ends_meanwhile(erasure: ErasureHarness) -> None:
-    """The carrier certainly did not take the text, so the certificate does not say that it may have."""
-    harness = erasure.harness
-    owner = await erasure.create_thread_room(uploads=0)
-    harness.carrier.sending.clear()
-    gate = harness.carrier.send_gate = asyncio.Event()
-    harness.carrier.outcomes.append(TryLater(0.05))
-    await harness.receive_text("es", message_id="asks for Spanish")
-    await harness.carrier.sending.wait()
-    end = MessageSent(place="thread", sender="@sol:x", event_id="$now", body="!close now anyway", at=harness.clock.at + 1)
-    await harness.deliver(owner, end)
-
-    async def counted() -> bool | None:
-        return await harness.database.fetchval(COUNTED, WITHOUT_ID) is not None or None
-
-    await wait_until("the text was counted", counted, every=0.01)
-    gate.set()
-    await harness.wait_until_drained()
-    await harness.sms_sender.wait_for_requests()
-    assert await harness.database.fetchval(COUNTED, WITHOUT_ID) is None
-
-
 async def test_not_now_for_five_minutes_is_held(harness: BridgeHarness) -> None:
     """Words that could not leave for more than five minutes do not leave; their author is asked."""
     owner = await talk(harness)
@@ -299,26 +274,6 @@ async def test_a_report_that_comes_before_the_result_is_not_lost(harness: Bridge
     await reporting
     await harness.wait_until_drained()
     assert receipts(harness)[-1] is DeliveryReceipt.DELIVERED
-    assert await harness.count("early_report") == 0
-
-
-async def test_of_early_reports_a_delivery_counts(harness: BridgeHarness) -> None:
-    """A failure and then a delivery, both before the carrier's answer: the phone has it, as with later reports."""
-    owner = await talk(harness)
-    for status in ("failed", "delivered", "failed"):
-        await harness.webhook.accept_report(DeliveryReport(message_id="id1", status=status))
-    await say(harness, owner, "words")
-    await harness.wait_until_drained()
-    assert receipts(harness)[-1] is DeliveryReceipt.DELIVERED
-
-
-async def test_an_early_report_that_it_was_sent_is_no_second_result(harness: BridgeHarness) -> None:
-    """An automatic answer whose report comes before the carrier's own answer stands in the audit once."""
-    await harness.webhook.accept_report(DeliveryReport(message_id="id0", status="sent"))
-    await talk(harness)
-    await harness.wait_until_drained()
-    kinds = await harness.database.fetch("SELECT kind FROM audit")
-    assert [row["kind"] for row in kinds].count("greeting") == 1
     assert await harness.count("early_report") == 0
 
 
@@ -391,27 +346,6 @@ async def queued(harness: BridgeHarness, owner: str, body: str, *, state: str = 
     return number_of(await harness.database.commit(commit))
 
 
-async def test_a_row_that_does_not_open_ends_no_start(harness: BridgeHarness, tmp_path: Path) -> None:
-    """A text that stood as being sent and cannot be opened is put aside loudly at the start; others are settled."""
-    owner = await talk(harness)
-    await harness.stop()
-    number = await queued(harness, owner, "cannot be opened", state="sending")
-    query = "UPDATE outbox SET body = $1, txn = 'x0' WHERE id = $2"
-    await harness.database.commit(lambda transaction: transaction.execute(query, b"\x01" + bytes(40), number))
-    await queued(harness, owner, "under way", state="sending")
-    await harness.close()
-    again = BridgeHarness(tmp_path)
-    await again.open()
-    await again.run()
-    await again.wait_until_drained()
-    (dead,) = await again.database.fetch("SELECT owner, kind, txn, short_id FROM dead_letter")
-    assert (dead["owner"], dead["kind"], dead["txn"]) == (owner, "SendSms", "x0")
-    assert [body for body in again.messages_shown("desk") if dead["short_id"] in body]
-    assert DeliveryReceipt.UNKNOWN in receipts(again)
-    assert again.carrier.sent == []
-    await again.close()
-
-
 async def release(harness: BridgeHarness, owner: str, number: int) -> None:
     """Let a row that was put in by `queued` be performed."""
     harness.outbox.wake(number, owner, "conversation", "carrier")
@@ -423,15 +357,3 @@ async def _refused(harness: BridgeHarness) -> bool | None:
 
 async def _asked(harness: BridgeHarness) -> bool | None:
     return not harness.carrier.outcomes or None
-
-
-async def test_what_a_wrong_clock_put_off_for_a_year_is_judged_now(harness: BridgeHarness) -> None:
-    """An answer that was to leave in some seconds, by a clock that was put back since, does not wait: it is late."""
-    owner = await talk(harness)
-    ahead = harness.clock.at + 365 * 86_400
-    text = SendSms(ref="say:$1", body="a year", origin=Origin.ADVOCATE, epoch=1, since=ahead, not_before=ahead + 3)
-    task = OutboxTask(number=await queued(harness, owner, "a year"), owner=owner, txn="q", created=int(ahead), action=text)
-    await harness.sms_sender.perform(task)
-    await harness.wait_until_drained()
-    assert "a year" not in [body for _, body in harness.carrier.sent]
-    assert receipts(harness)[-1] is DeliveryReceipt.HELD

@@ -12,13 +12,11 @@ from typing import Any
 import pytest
 from multidict import CIMultiDict
 
-from bridge.carriers import client_credentials
 from bridge.carriers.adapter import (
     CannotDelete,
     DeliveryReport,
     Ignored,
     InboundText,
-    Malformed,
     Media,
     Rejected,
     Status,
@@ -98,12 +96,6 @@ async def test_no_texts_to_us(harness: BandwidthHarness, message: dict[str, Any]
     assert read(harness, EVENT | {"message": message}) == (Ignored(why),)  # type: ignore[arg-type]
 
 
-async def test_other_events(harness: BandwidthHarness) -> None:
-    """An event that is new to us is no reason to be called again for a day."""
-    assert read(harness, {"type": "message-sending", "message": {}}) == (Ignored("event"),)
-    assert read(harness, {"type": "something-new", "message": {}}) == (Ignored("event"),)
-
-
 @pytest.mark.parametrize(
     ("names", "text", "shown"),
     [
@@ -164,19 +156,6 @@ async def test_malformed(harness: BandwidthHarness, field: str, value: Any) -> N
     assert first == third
 
 
-@pytest.mark.parametrize("event", [7, None, [], {"type": "message-received"}, {"type": "message-sent", "message": {}}])
-async def test_an_event_that_is_none(harness: BandwidthHarness, event: Any) -> None:
-    """An event without its message is no reason to be called again for a day."""
-    assert read(harness, event) == (Ignored("malformed"),)
-
-
-async def test_events_missing(harness: BandwidthHarness) -> None:
-    """Nothing at all, or an object, is malformed."""
-    for body in (b"[]", b"{}", b"7", b"words"):
-        with pytest.raises(Malformed):
-            harness.carrier.parse(harness.sign(body))
-
-
 async def test_expires(harness: BandwidthHarness) -> None:
     """Each text carries the time after which it must not be sent any more (the fake looks at it)."""
     await send_text(harness)
@@ -220,17 +199,6 @@ async def test_status(harness: BandwidthHarness, record: dict[str, Any], expecte
         got = await carrier.status("ab")
         assert (got and replace(got, code=got.code or "0")) == expected
         await carrier.close()
-
-
-async def test_any_order(harness: BandwidthHarness) -> None:
-    """Reports that come in the wrong order are read all the same; what is final is not this module's to judge."""
-    harness.vendor.reports = ({"type": "message-delivered"}, {"type": "message-sent"})
-    message_id = await send_text(harness)
-    reports = [harness.carrier.parse(request) for request in await harness.receiver.come(2)]
-    assert reports == [
-        (DeliveryReport(message_id=message_id, status="delivered"),),
-        (DeliveryReport(message_id=message_id, status="sent"),),
-    ]
 
 
 async def test_says_what_it_keeps(harness: BandwidthHarness) -> None:
@@ -311,40 +279,3 @@ async def test_those_who_wait_for_a_token_share_a_failure(harness: BandwidthHarn
     carrier._api._url = right
     await send_text(harness, "afterwards")
     assert await harness.texts_at_handset(HANDSET) == ["afterwards"]
-
-
-async def test_no_token_is_waited_for_for_long(harness: BandwidthHarness, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What could not be begun soon after it was asked for is given up, though there would be a token by and by."""
-    monkeypatch.setattr(client_credentials, "START_WITHIN", 0.1)
-    carrier: Any = harness.carrier
-    async with carrier._api._lock:
-        assert await send_words(harness.carrier, HANDSET, "word", number=harness.number) == TryLater(5.0)
-    monkeypatch.undo()
-    await send_text(harness, "in time")
-    monkeypatch.setattr(client_credentials, "START_WITHIN", 0.0)
-    assert await send_words(harness.carrier, HANDSET, "late", number=harness.number) == TryLater(5.0)
-    assert await harness.texts_at_handset(HANDSET) == ["in time"]
-
-
-async def test_a_token_of_any_length(harness: BandwidthHarness) -> None:
-    """A token that is said to be good for ages is asked for again after a day."""
-    async with scripted_server(http_response(200, b'{"access_token": "abc", "expires_in": 1' + b"0" * 400 + b"}")) as line:
-        carrier: Any = harness.carrier
-        carrier._api._url = line.url
-        harness.vendor.tokens.add("abc")
-        for ahead, requests in ((0, 1), (86_000, 1), (86_400, 2)):
-            harness.clock.ahead = ahead
-            assert await harness.carrier.status("never-was") is None
-            assert line.requests == requests
-
-
-async def test_a_token_of_unknown_length(harness: BandwidthHarness) -> None:
-    """A token whose end is not told is kept for minutes, not for ever."""
-    async with scripted_server(http_response(200, b'{"access_token": "abc", "expires_in": "soon"}')) as line:
-        carrier: Any = harness.carrier
-        carrier._api._url = line.url
-        harness.vendor.tokens.add("abc")
-        for ahead, requests in ((0, 1), (200, 1), (300, 2)):
-            harness.clock.ahead = ahead
-            assert await harness.carrier.status("never-was") is None
-            assert line.requests == requests

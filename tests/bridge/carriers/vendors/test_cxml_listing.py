@@ -12,8 +12,7 @@ from typing import Any
 import pytest
 
 from bridge.carriers.adapter import Carrier, Ignored, InboundText
-from bridge.carriers.http_request import send_request
-from bridge.carriers.vendors import cxml, signalwire, twilio
+from bridge.carriers.vendors import signalwire, twilio
 from tests.bridge.carriers.cxml_harnesses import ACCOUNT, NUMBER, CxmlHarness, signalwire_harness, twilio_harness
 from tests.bridge.carriers.receiver import http_response, scripted_server
 from tests.bridge.carriers.steps import HANDSET, list_all, listed_texts, listing, other_adapter
@@ -106,37 +105,12 @@ async def test_a_listed_time_of_another_form(either: CxmlHarness, value: Any, mi
     ]
 
 
-async def test_times_that_nobody_tells(either: CxmlHarness) -> None:
-    """With no time at all texts come in the vendor's order, as of the time that was asked for."""
-    texts, whole = await listed(either, [told("SM2"), told("SM1")], SINCE)
-    assert whole
-    assert [(text.message_id, text.at) for text in texts] == [("SM1", SINCE), ("SM2", SINCE)]
-
-
 @every_row("item", [told("SM2", **{"from": None}), told("a b"), told("SM2", direction=None), 7, None, {}])
 async def test_a_listed_text_that_cannot_be_read(either: CxmlHarness, item: Any) -> None:
     """What cannot be read takes no other text with it, and the listing says that it is not whole: it is asked for again."""
     texts, whole = await listed(either, [told("SM3"), item, told("SM1")], SINCE)
     assert not whole
     assert [text.message_id for text in texts] == ["SM1", "SM3"]
-
-
-async def test_what_is_too_old_is_no_reason(either: CxmlHarness) -> None:
-    """What cannot be read and is of before the time that was asked for does not let every listing after it break off."""
-    old = "Wed, 25 Nov 2026 09:00:00 +0000"
-    items = [told("SM3"), told("a b", date_sent=old), told("c d")]
-    texts, whole = await listed(either, items, SINCE)
-    assert ([text.message_id for text in texts], whole) == (["SM3"], True)
-
-
-async def test_what_is_no_text_to_us(either: CxmlHarness) -> None:
-    """Texts of ours and other channels break no listing; that one came over another channel is said."""
-    items = [told("SM4", direction="outbound-api"), told("SM1")]
-    items[1:1] = [told("SM3", **{"from": "rcs:+15555550101"}), told("SM2", **{"from": "whatsapp:+15555550101"})]
-    async with shown(either, items) as carrier:
-        results, whole = await list_all(carrier, SINCE)
-    assert whole
-    assert [(type(item), item.message_id) for item in results] == [(InboundText, "SM1"), (Ignored, "SM2"), (Ignored, "SM3")]
 
 
 @every_row("following", ["https://elsewhere.example/next", 7, "next", ["/x"]])
@@ -196,22 +170,3 @@ async def test_what_an_rcs_sender_missed_is_told() -> None:
         assert isinstance(text, InboundText)
         assert isinstance(other, Ignored)
         assert other.reason == "channel"
-
-
-@pytest.mark.parametrize(("status", "whole"), [(400, True), (404, True), (500, False)])
-async def test_an_rcs_sender_that_is_not_listed_holds_up_no_text(
-    status: int, whole: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Twilio names phone numbers as what its list filters by: a refusal says nothing of texts, a failure is one."""
-
-    async def answer(http: Any, method: str, url: str) -> Any:
-        got: Any = await send_request(http, method, url)
-        return replace(got, status=status) if "rcs" in url else got
-
-    async with twilio_harness() as harness, with_rcs_sender(harness) as carrier:
-        start = datetime.now(UTC) - timedelta(seconds=1)
-        await harness.text_from_handset(HANDSET, "by text")
-        monkeypatch.setattr(cxml, "send_request", answer)
-        texts, is_whole = await listing(carrier, start)
-    assert is_whole is whole
-    assert [text.text for text in texts] == (["by text"] if whole else [])

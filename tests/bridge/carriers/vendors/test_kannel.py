@@ -11,7 +11,6 @@ from urllib.parse import quote_from_bytes
 
 import pytest
 from multidict import CIMultiDict
-from pydantic import ValidationError
 
 from bridge.carriers.adapter import (
     Accepted,
@@ -27,11 +26,10 @@ from bridge.carriers.adapter import (
 )
 from bridge.carriers.vendors.kannel import KannelCarrier, Settings
 from bridge.runtime.phone_number import Phone
-from tests.bridge.carriers.carrier_line import carrier_line
 from tests.bridge.carriers.harness import Fault
 from tests.bridge.carriers.receiver import http_response, scripted_server
 from tests.bridge.carriers.self_hosted_harnesses import KannelHarness
-from tests.bridge.carriers.steps import HANDSET, ODD_TEXTS, parse_text, receive_text, send_text
+from tests.bridge.carriers.steps import HANDSET, ODD_TEXTS, parse_text, receive_text
 from tests.bridge.carriers.vendor_harness import PATH, PATH_SECRET, running_harness
 from tests.fakes.fake_carrier import send_words
 
@@ -156,17 +154,6 @@ async def test_the_first_part_is_not_the_text(harness: KannelHarness, parts: str
     assert report == DeliveryReport(message_id="ab", status="failed", code="00B")
 
 
-async def test_any_order(harness: KannelHarness) -> None:
-    """Reports that come in the wrong order are read all the same, each under the id that our `dlr-url` bore."""
-    harness.vendor.reports = (("1", "000"), ("8", ""))
-    message_id = await send_text(harness)
-    reports = [harness.carrier.parse(request) for request in await harness.receiver.come(2)]
-    assert reports == [
-        (DeliveryReport(message_id=message_id, status="delivered"),),
-        (DeliveryReport(message_id=message_id, status="sent"),),
-    ]
-
-
 async def test_empty_text_is_no_report(harness: KannelHarness) -> None:
     """An empty text is a text; a call of the status path without a report is malformed, and no text."""
     (item,) = harness.carrier.parse(post(b""))
@@ -238,19 +225,6 @@ async def test_a_login_that_stays_refused_is_refused_for_good(harness: KannelHar
         await carrier.close()
 
 
-async def test_a_kannel_that_was_away_may_be_starting(harness: KannelHarness) -> None:
-    """After it could not be reached its refusal counts from the beginning."""
-    clock = [0.0]
-    carrier = harness.elsewhere("http://127.0.0.1:1")
-    assert isinstance(carrier, KannelCarrier)
-    carrier._clock = lambda: clock[0]
-    async with scripted_server(http_response(403, b"Authorization failed for sendsms")) as line:
-        for clock[0], url in ((0, line.url), (10, "http://127.0.0.1:1"), (12, line.url), (25, line.url)):
-            carrier._send_url = f"{url}{KannelCarrier.send_path}"
-            assert isinstance(await send_words(carrier, HANDSET, "word", number=harness.number), TryLater)
-    await carrier.close()
-
-
 SPLIT = "x" * 66 + "🙂" + "y" * 80
 """Kannel would cut the emoji in two."""
 
@@ -291,47 +265,6 @@ async def test_a_text_that_kannel_would_shorten(harness: KannelHarness, text: st
     outcome = await send_words(harness.carrier, HANDSET, text, number=harness.number)
     assert isinstance(outcome, Accepted) if left else outcome == Rejected("too-many-parts")
     assert await harness.texts_at_handset(HANDSET) == ([text] if left else [])
-
-
-async def test_a_long_text_by_get(harness: KannelHarness, tmp_path: Path) -> None:
-    """A gateway that calls by GET all the same loses no long text to a limit of the server's."""
-    harness.vendor.by_get = True
-    text = "приве́т 🫂 " * 400
-    async with carrier_line(tmp_path, harness.carrier, clock=harness.clock) as opened:
-        call = harness.vendor.text("15555550101", text.encode("utf-16-be"), "UTF-16BE")()
-        path = call.url.removeprefix(harness.receiver.url)
-        assert len(path) > 20_000
-        request = WebhookRequest(raw_path=path, headers=CIMultiDict(), body=b"")
-        assert await opened.call(request, method="GET") == (200, *harness.carrier.webhook_response)
-        assert await opened.bodies() == [text]
-
-
-async def test_nothing_to_text_back(harness: KannelHarness) -> None:
-    """Kannel would text the body of our answer to the handset: there is none."""
-    assert harness.carrier.webhook_response == ("text/plain", b"")
-
-
-def test_path_secret(tmp_path: Path) -> None:
-    """A secret that is short, or no segment of a path, is no configuration, and is not shown."""
-    file = tmp_path / "secret"
-    section: dict[str, Any] = {
-        "kind": "kannel",
-        "username": "a user",
-        "password_file": str(file),
-        "path_secret_file": str(file),
-        "plain_numbers": "international",
-        "region": "US",
-    }
-    for bad in ("s3cret", "x" * 31, "x" * 32 + "/y", "x" * 32 + "%20", "é" * 32):
-        file.write_text(bad)
-        with pytest.raises(ValidationError, match=r"32 to 200 letters") as caught:
-            Settings.model_validate(section)
-        assert bad not in str(caught.value)
-    file.write_text("x" * 32 + "\n")
-    settings = Settings.model_validate(section)
-    assert settings.api_base == "http://127.0.0.1:13013"
-    with pytest.raises(ValidationError):
-        Settings.model_validate({k: v for k, v in section.items() if k != "plain_numbers"})
 
 
 async def test_status_url(harness: KannelHarness, tmp_path: Path) -> None:

@@ -19,12 +19,10 @@ from bridge.carriers.adapter import (
     AdapterContext,
     CannotDelete,
     DeliveryReport,
-    Ignored,
     InboundText,
     Malformed,
     Media,
     Rejected,
-    Status,
     TryLater,
     UnknownOutcome,
 )
@@ -34,7 +32,7 @@ from policies.segments import segments
 from tests.bridge.carriers.harness import Fault
 from tests.bridge.carriers.receiver import http_response, scripted_server
 from tests.bridge.carriers.self_hosted_harnesses import ENVELOPE, PAYLOAD, PICTURE, SmsGateHarness
-from tests.bridge.carriers.steps import HANDSET, listing, parse_text, receive_text, send_text
+from tests.bridge.carriers.steps import HANDSET, listing, parse_text, send_text
 from tests.bridge.carriers.vendor_harness import running_harness
 from tests.fakes import smsgate
 from tests.fakes.fake_carrier import send_words
@@ -82,25 +80,6 @@ async def test_a_text_that_says_too_little_is_its_envelope(harness: SmsGateHarne
     assert [read(harness, "sms:received", payload, envelope)[0].message_id for envelope in ("e1", "e2")] == ["e1", "e2"]
 
 
-async def test_same_words_twice(harness: SmsGateHarness) -> None:
-    """Two texts of the same words are two texts, though the app gives both the same `messageId`."""
-    first = parse_text(harness, await receive_text(harness, "yes"))
-    second = parse_text(harness, await receive_text(harness, "yes"))
-    assert first.text == second.text
-    assert first.message_id != second.message_id
-    assert b'"messageId": "' in harness.receiver.requests[0].body
-
-
-@pytest.mark.parametrize(
-    ("sender", "expected"),
-    [("(650) 555-1212", "+16505551212"), ("+447700900001", "+447700900001"), ("22395", "22395"), ("Verizon", "Verizon")],
-)
-async def test_national(harness: SmsGateHarness, sender: str, expected: str) -> None:
-    """Numbers come as the handset's network writes them."""
-    (item,) = read(harness, "sms:received", PAYLOAD | {"sender": sender})
-    assert item.sender == Phone(expected)
-
-
 async def test_an_older_app_calls_the_sender_by_another_name(harness: SmsGateHarness) -> None:
     """A text that bears `phoneNumber` only is a text; where both stand, `sender` counts."""
     older = {key: value for key, value in PAYLOAD.items() if key != "sender"} | {"phoneNumber": "+447700900001"}
@@ -118,12 +97,6 @@ async def test_picture(harness: SmsGateHarness) -> None:
     assert read(harness, "mms:downloaded", bare | {"body": None})[0].text == ""
     assert read(harness, "mms:downloaded", bare | {"body": "look", "subject": "help me"})[0].text == "help me\nlook"
     assert read(harness, "mms:downloaded", bare | {"body": None, "subject": "help me"})[0].text == "help me"
-
-
-async def test_other_events(harness: SmsGateHarness) -> None:
-    """What is no text is understood and not taken, whatever it holds."""
-    for event in ("mms:received", "sms:data-received", "system:ping", "app:started", "something:new"):
-        assert read(harness, event, {}) == (Ignored("event"),)
 
 
 async def test_short_key_refused(tmp_path: Path) -> None:
@@ -172,12 +145,6 @@ async def test_refusal_settles_nothing(harness: SmsGateHarness) -> None:
     assert await harness.texts_at_handset(HANDSET) == ["once"] * 3
 
 
-async def test_ids_differ(harness: SmsGateHarness) -> None:
-    """Each text has an id of its own, so that the same words can be sent twice."""
-    assert await send_text(harness, "yes") != await send_text(harness, "yes")
-    assert await harness.texts_at_handset(HANDSET) == ["yes", "yes"]
-
-
 async def test_answers(harness: SmsGateHarness) -> None:
     """What phone or server answers is sorted: never, later, or nobody knows."""
     table = (
@@ -195,15 +162,6 @@ async def test_answers(harness: SmsGateHarness) -> None:
             await carrier.close()
 
 
-async def test_conflict_at_once(harness: SmsGateHarness) -> None:
-    """A conflict in answer to the first request is about something else: it is no yes, and asking again makes it none."""
-    async with scripted_server(http_response(409)) as line:
-        carrier = harness.elsewhere(line.url)
-        assert await send_words(carrier, HANDSET, "word", number=harness.number) == UnknownOutcome()
-        assert line.requests == 1
-        await carrier.close()
-
-
 async def test_delivered_when_every_part_is(harness: SmsGateHarness) -> None:
     """The phone reports each part by itself; a text is delivered with the last of them, and not twice by a repetition."""
     harness.vendor.part_by_part = True
@@ -212,23 +170,6 @@ async def test_delivered_when_every_part_is(harness: SmsGateHarness) -> None:
     reports = [harness.carrier.parse(request)[0] for request in requests]
     assert [r.status for r in reports if isinstance(r, DeliveryReport)] == ["sent"] * PARTS + ["delivered"]
     assert {r.message_id for r in reports if isinstance(r, DeliveryReport)} == {message_id}
-
-
-async def test_repeated_part_counts_once(harness: SmsGateHarness) -> None:
-    """A report that comes again under its envelope is not the next part."""
-    read(harness, "sms:sent", {"messageId": "m", "partsCount": 2})
-    reports: tuple[tuple[str, Status], ...] = (("a", "sent"), ("a", "sent"), ("b", "delivered"), ("a", "delivered"))
-    for envelope, status in reports:
-        (report,) = read(harness, "sms:delivered", {"messageId": "m"}, envelope)
-        assert report == DeliveryReport(message_id="m", status=status)
-
-
-async def test_parts_before_sent(harness: SmsGateHarness) -> None:
-    """Parts that are reported before the text's own report count as well, by our own estimate."""
-    harness.vendor.part_by_part = True
-    message_id = await send_text(harness, LONG)
-    statuses = [read(harness, "sms:delivered", {"messageId": message_id}, f"e{n}")[0].status for n in range(PARTS)]
-    assert statuses == ["sent"] * (PARTS - 1) + ["delivered"]
 
 
 async def test_forgotten_parts(harness: SmsGateHarness) -> None:

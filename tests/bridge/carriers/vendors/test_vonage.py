@@ -17,7 +17,6 @@ from bridge.carriers.adapter import (
     DeliveryReport,
     Ignored,
     InboundText,
-    Malformed,
     Media,
     Rejected,
     RetainedByCarrier,
@@ -52,21 +51,6 @@ async def test_reads(harness: VonageHarness) -> None:
     assert read(harness, INBOUND | {"text": "x"}) == (text,)
 
 
-@pytest.mark.parametrize(
-    ("sender", "expected", "answerable"),
-    [
-        ("447700900001", "+447700900001", True),
-        ("22395", "22395", False),
-        ("12345678", "12345678", False),
-        ("AcmeInc",) * 2 + (False,),
-    ],
-)
-async def test_senders(harness: VonageHarness, sender: str, expected: str, answerable: bool) -> None:
-    """Only what is a whole number becomes one."""
-    (item,) = read(harness, INBOUND | {"from": sender})
-    assert (item.sender, item.sender.answerable) == (Phone(expected), answerable)
-
-
 async def test_picture(harness: VonageHarness) -> None:
     """A picture comes with its caption, its address and its kind, and is not fetched."""
     url = f"{harness.receiver.url}/media/1"
@@ -76,14 +60,6 @@ async def test_picture(harness: VonageHarness) -> None:
     bare = {k: v for k, v in INBOUND.items() if k != "text"} | {"message_type": "image", "image": {"url": url}}
     assert read(harness, bare)[0].text == ""
     assert len(harness.receiver.requests) == 1
-
-
-@pytest.mark.parametrize("shared", [{"caption": None}, {"caption": "", "url": None}, {}, {"url": 7}])
-async def test_what_comes_without_words_or_address(harness: VonageHarness, shared: dict[str, Any]) -> None:
-    """Something shared without words, or without an address, is still a sign of life: it is shown as such, and not lost."""
-    body = {k: v for k, v in INBOUND.items() if k != "text"} | {"channel": "mms", "message_type": "vcard", "vcard": shared}
-    (item,) = read(harness, body)
-    assert (item.text, item.media) == ("", (Media(url="", content_type="vcard"),))
 
 
 @pytest.mark.parametrize(("participants", "is_group"), [(["447700900002"], True), ([], False), (None, False)])
@@ -124,24 +100,6 @@ async def test_a_group_is_no_texter(harness: VonageHarness, participants: Any, i
 async def test_statuses(harness: VonageHarness, status: dict[str, Any], expected: object) -> None:
     """Each status has its meaning, with the code of the error; what is new to us is no reason to be called again."""
     assert read(harness, STATUS | status) == (expected,)
-
-
-@every_row(
-    ("field", "value"),
-    [
-        ("channel", None),
-        ("message_uuid", None),
-        ("message_uuid", "a b"),
-        ("from", 15555550101),
-        ("text", None),
-        ("text", ["x"]),
-    ],
-)
-async def test_malformed(harness: VonageHarness, field: str, value: Any) -> None:
-    """Each field that is not as documented is named."""
-    with pytest.raises(Malformed, match=f"^{field}: ") as caught:
-        read(harness, INBOUND | {field: value})
-    assert caught.value.__context__ is None
 
 
 async def test_answers(harness: VonageHarness) -> None:
@@ -206,14 +164,6 @@ async def test_what_somebody_may_put_right_is_not_for_good(harness: VonageHarnes
     async with scripted_server(http_response(status, problem)) as line:
         carrier = harness.elsewhere(line.url)
         assert await carrier.delete_copy("ab") == DeleteLater(3600.0)
-        await carrier.close()
-
-
-async def test_redaction_too_fast(harness: VonageHarness) -> None:
-    """When it asks for patience it gets it."""
-    async with scripted_server(http_response(429, headers="Retry-After: 7\r\n")) as line:
-        carrier = harness.elsewhere(line.url)
-        assert await carrier.delete_copy("ab") == DeleteLater(7.0)
         await carrier.close()
 
 

@@ -44,24 +44,6 @@ def oracle(token: str) -> bool:
         return False
 
 
-async def test_like_vonages_own(harness: VonageHarness) -> None:
-    """What Vonage's package accepts as signed we accept, and what it rejects we reject, whatever one byte is changed to."""
-    body = b'{"text": "hello"}'
-    right = vonage.token(body)
-
-    @QUICK
-    @given(at=st.integers(0, len(right) - 1), byte=st.sampled_from("AZaz09-_.=+/ "))
-    def attempt(at: int, byte: str) -> None:
-        token = right[:at] + byte + right[at + 1 :]
-        headers = CIMultiDict({"Authorization": f"Bearer {token}"})
-        ours = harness.carrier.verify(replace(harness.sign(body), headers=headers))
-        # Theirs ignores the bits that base64 leaves over in the last letter; ours compares the letters.
-        assert ours is (oracle(token) and token == right)
-
-    attempt()
-    assert oracle(right)
-
-
 async def test_generated_like_vonages_own(harness: VonageHarness) -> None:
     """Over tokens of any head, claims, secret and body we accept what Vonage's package accepts, and reject what it rejects.
 
@@ -129,26 +111,6 @@ async def test_generated_like_vonages_own(harness: VonageHarness) -> None:
 
     attempt()
     assert {(True, True), (False, True), (False, False)} <= verdicts
-
-
-async def test_body_is_compared(harness: VonageHarness) -> None:
-    """A token that Vonage's package finds good is not good for another body, nor without a hash of one."""
-    request = harness.sign(b'{"text": "hello"}')
-    token = request.headers["Authorization"].removeprefix("Bearer ")
-    assert oracle(token)
-    assert harness.carrier.verify(request)
-    assert not harness.carrier.verify(replace(request, body=b'{"text": "other"}'))
-    assert not harness.carrier.verify(harness.sign(b"{}", payload_hash=None))
-    assert not harness.carrier.verify(harness.sign(b"{}", payload_hash=""))
-    assert not harness.carrier.verify(harness.sign(b"{}", payload_hash=7))
-    assert harness.carrier.verify(harness.sign(b"{}", payload_hash=hashlib.sha256(b"{}").hexdigest().upper()))
-
-
-async def test_other_accounts(harness: VonageHarness) -> None:
-    """A token of another account, or signed with another secret, is a stranger's."""
-    assert not harness.carrier.verify(harness.sign(b"{}", api_key="other"))
-    assert not harness.carrier.verify(harness.sign(b"{}", api_key=None))
-    assert not harness.carrier.verify(harness.sign(b"{}", secret="another secret of thirty-two characters"))
 
 
 async def test_age(harness: VonageHarness) -> None:
