@@ -23,7 +23,7 @@ from bridge.app.run_history import RunHistory
 from bridge.config.load import load
 from bridge.config.sections import ShiftCalendar
 from bridge.inbound import sync_watchdog
-from bridge.matrix.api.http_client import Permanent, TokenRefused
+from bridge.matrix.api.http_client import TokenRefused
 from bridge.matrix.olm.olm_store import keys_with_session
 from bridge.runtime.crash_points import never_crash
 from bridge.shift_calendar.kept_copy import CalendarState
@@ -214,33 +214,6 @@ async def start(papers: Papers, stack: AsyncExitStack, run_directory: Path | Non
     return await Bridge.open(config=config, pack=pack, crash=never_crash, stack=stack, run_directory=run_directory)
 
 
-async def test_what_a_canary_said_goes_with_it(tmp_path: Path) -> None:
-    """Without a `canary` section no state of one is stored: a canary that is configured again begins without it."""
-    papers = Papers(tmp_path)
-    papers.raw["listen"]["port"] = free_ports()
-    names = (line_state.CANARY_OK, line_state.CANARY_STEP)
-
-    async def note(transaction: Transaction) -> None:
-        for name in names:
-            await line_state.put(transaction, name, "0")
-
-    for has_canary in (True, False):
-        if has_canary:
-            secret = tmp_path / "canary"
-            secret.write_text("ab" * 32)
-            secret.chmod(0o600)
-            papers.raw["canary"] = {"secret_file": str(secret)}
-        else:
-            del papers.raw["canary"]
-        async with AsyncExitStack() as stack:
-            database = (await start(papers, stack))._resources.services.database
-            assert [await line_state.get(database, name) for name in names] == [None, None]
-            await database.commit(note)
-        async with AsyncExitStack() as stack:
-            database = (await start(papers, stack))._resources.services.database
-            assert [await line_state.get(database, name) for name in names] == (["0", "0"] if has_canary else [None, None])
-
-
 @pytest.mark.parametrize("heals", [False, True], ids=["for a minute", "for a moment"])
 async def test_a_token_that_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, heals: bool) -> None:
     """Refused for a minute it ends the start, with its file; refused for a moment it is for the next start to try."""
@@ -296,24 +269,6 @@ async def test_identities_that_the_registration_does_not_claim(
         (problem,) = _problems(result)
         for word in ("@policy", "@line-", "M_FORBIDDEN", "registration", "server_name"):
             assert word in problem
-
-
-async def test_another_refusal_of_an_identity_is_tried_again_by_another_start(tmp_path: Path) -> None:
-    """A proxy that leads to the wrong worker says nothing of the registration, and heals: exit code 1, and no sentence."""
-    papers = Papers(tmp_path)
-    papers.raw["listen"]["port"] = free_ports()
-
-    async def answer(request: web.Request) -> web.Response:
-        unrecognized = web.json_response({"errcode": "M_UNRECOGNIZED"}, status=404)
-        return web.json_response({}) if request.path.endswith("/versions") else unrecognized
-
-    async with AsyncExitStack() as stack:
-        papers.raw["homeserver"]["url"] = await stack.enter_async_context(served(answering(answer)))
-        bridge = await start(papers, stack)
-        with pytest.raises(ExceptionGroup) as raised:
-            await bridge.run()
-    assert any(isinstance(each, Permanent) for each in main._leaf_errors(raised.value))
-    assert _problems(raised.value) == []
 
 
 @pytest.mark.parametrize(

@@ -82,13 +82,6 @@ async def test_an_account_that_the_homeserver_lost_is_made_again(prepared: Prepa
     assert prepared.module.accounts == {CANARY: CanaryKeys.derive(FIRST).password}
 
 
-async def test_another_secret_is_another_password(prepared: Prepared) -> None:
-    """An account that we made follows a secret that was changed."""
-    await prepared.look(FIRST)
-    await prepared.look(SECOND)
-    assert prepared.module.accounts == {CANARY: CanaryKeys.derive(SECOND).password}
-
-
 async def test_an_account_of_somebody_else_is_left_as_it_is(prepared: Prepared) -> None:
     """An account that was there before keeps its password: it may be a person's."""
     prepared.module.accounts[CANARY] = "a person's"

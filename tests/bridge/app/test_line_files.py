@@ -7,12 +7,11 @@ import secrets
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from bridge.app import main, resources
+from bridge.app import main
 from bridge.app.bridge import Bridge
 from bridge.app.line_files import CannotStart
 from bridge.carriers.adapter import InboundText
@@ -22,7 +21,6 @@ from bridge.outbound import pager
 from bridge.runtime import log
 from bridge.runtime.crash_points import never_crash
 from bridge.runtime.phone_number import Phone
-from bridge.storage.database import Transaction
 from bridge.storage.sqlite_connection import SqliteConnection, find_damage
 from policies.load import load as load_pack
 from tests.bridge.app.starts import start
@@ -131,12 +129,6 @@ async def test_another_key_is_named_with_its_file(papers: Papers, key: str, lost
     await start(papers)
 
 
-def stored_check_values(papers: Papers) -> dict[str, str]:
-    with contextlib.closing(SqliteConnection(papers.directory / "bridge" / "main.db")) as connection:
-        rows = connection.fetch("SELECT name, value FROM line WHERE name LIKE 'key_check_%'")
-        return {row["name"]: row["value"] for row in rows}
-
-
 async def test_another_server_name_is_refused(papers: Papers) -> None:
     """The line's accounts, rooms and keys are of the one it was made on; with that it starts again."""
     home, staff = papers.raw["homeserver"], papers.line["staff"]
@@ -198,24 +190,6 @@ async def test_a_rehearsal_does_not_go_into_service(papers: Papers) -> None:
         assert problem.startswith("lines.0.rehearsal: this line was begun with `rehearsal: false`")
 
 
-async def test_an_older_database_gets_check_values_when_its_desk_opens(papers: Papers) -> None:
-    """Without check values the next start notes them; they are no part of a key; a desk that does not open gets none."""
-    noted = stored_check_values(papers)
-    assert set(noted) == {"key_check_vault", "key_check_index", "key_check_suppression"}
-    assert set(noted.values()).isdisjoint(papers.secrets.values())
-    with contextlib.closing(SqliteConnection(papers.directory / "bridge" / "main.db")) as connection:
-        connection.execute("DELETE FROM line WHERE name LIKE 'key_check_%'")
-        desk = connection.fetchval("SELECT aggregate FROM desk")
-        connection.execute("UPDATE desk SET aggregate = $1", b"damaged")
-    with pytest.raises(CannotStart, match="does not open the desk"):
-        await start(papers)
-    assert stored_check_values(papers) == {}
-    with contextlib.closing(SqliteConnection(papers.directory / "bridge" / "main.db")) as connection:
-        connection.execute("UPDATE desk SET aggregate = $1", desk)
-    await start(papers)
-    assert stored_check_values(papers) == noted
-
-
 @pytest.mark.parametrize(
     ("name", "newer"),
     [
@@ -231,29 +205,6 @@ async def test_a_newer_program_wrote_it(papers: Papers, name: str, newer: str) -
     connection.close()
     with pytest.raises(CannotStart, match=rf"{name}: written by a newer version"):
         await start(papers)
-
-
-async def _no_step(_transaction: Transaction) -> None:
-    """Change nothing."""
-
-
-@pytest.mark.parametrize("name", ["main.db", "voice.db"])
-async def test_a_real_lines_older_tables_are_left_to_the_upgrade(
-    papers: Papers, name: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Whatever was asked before the process began: it takes no step, which no backup came before, and names the command."""
-    file = papers.directory / "bridge" / name
-    schema = "MAIN_SCHEMA" if name == "main.db" else "PUPPET_SCHEMA"
-    newer = replace(getattr(resources, schema), steps=(_no_step,))
-    monkeypatch.setattr(resources, schema, newer)
-    config = load(papers.save())
-    real = config.model_copy(update={"lines": [config.line.model_copy(update={"rehearsal": False})]})
-    pack = load_pack(config.line.packs, near=papers.directory)
-    with pytest.raises(CannotStart, match=rf"{name}: an older version of this program wrote it; .* `quietline upgrade`"):
-        async with AsyncExitStack() as stack:
-            await Bridge.open(config=real, pack=pack, crash=never_crash, stack=stack)
-    with contextlib.closing(SqliteConnection(file)) as connection:
-        assert connection.fetchval("SELECT version FROM quietline_version") == 1
 
 
 @pytest.fixture
@@ -306,26 +257,6 @@ def test_the_process_says_it_and_ends_with_2(
     assert main.main(line_papers.save()) == main.EXIT_USAGE
     assert said in capfd.readouterr().err
     assert calls == [message]
-
-
-def test_a_call_that_no_way_took_is_not_the_call_of_that_hour(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """After a power cut the network comes later than the line: a start after a minute, or the failed unit, calls again."""
-    line_papers, answers = Papers(tmp_path), [False, True]
-
-    async def call(*_: object, **__: object) -> AsyncIterator[tuple[str, bool]]:
-        yield "webhook", answers.pop(0)
-
-    async def refuse(**_options: object) -> None:
-        raise CannotStart(["/keys.db: missing"])
-
-    monkeypatch.setattr(pager, "_calls", call)
-    monkeypatch.setattr(Bridge, "open", refuse)
-    monkeypatch.setattr(log, "configure", lambda _level: None)
-    now = time.time()
-    for passed, remaining in ((0, [True]), (30, [True]), (120, []), (180, []), (3600, [])):
-        monkeypatch.setattr(time, "time", lambda at=now + passed: at)
-        assert main.main(line_papers.save()) == main.EXIT_USAGE
-        assert answers == remaining
 
 
 @pytest.mark.parametrize("rehearsal", [False, True], ids=["real", "rehearsal"])

@@ -14,10 +14,9 @@ import pytest
 
 from bridge.app import main
 from bridge.app.bridge import Bridge, HandoverRequested
-from bridge.config.load import ConfigError
 from bridge.engine.timers import SystemClockCorrected
 from bridge.outbound import pager
-from bridge.runtime import log, program
+from bridge.runtime import log
 from bridge.runtime.crash_points import never_crash
 from deploy.cli.main import cli
 from tests.bridge.papers import Papers
@@ -71,21 +70,6 @@ def _start_with(monkeypatch: pytest.MonkeyPatch, config: Any, run: Callable[...,
     monkeypatch.setattr(log, "configure", lambda _level: None)
     monkeypatch.setattr(os, "umask", lambda _mask: 0)
     monkeypatch.setattr(main, "_run_until_stopped", run)
-
-
-def test_the_version_is_that_of_the_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An upgrade replaces the files while it runs: what it notes later, as when it leads once more, is its own version."""
-    monkeypatch.setattr(main, "load", _refuse_to_load)
-    before = program.own_version()
-    program.own_version.cache_clear()
-    assert main.main(tmp_path / "config.yaml") == main.EXIT_USAGE
-    (tmp_path / "pyproject.toml").write_text('[project]\nversion = "99.1"\n')
-    monkeypatch.setattr(program, "ROOT", tmp_path)
-    assert program.own_version() == before != "99.1"
-
-
-def _refuse_to_load(_path: Path) -> None:
-    raise ConfigError(["no configuration"])
 
 
 SPOILT: dict[str, Callable[[Papers], object]] = {
@@ -144,34 +128,7 @@ def test_a_refused_start_beside_a_bridge_that_runs_calls_nobody(papers: Papers, 
     assert calls != []
 
 
-def test_a_refused_standby_calls(papers: Papers, calls: list[Path | None]) -> None:
-    """Another bridge leads; once it does not, nobody is there to take its place, and nobody left to call for that."""
-    papers.raw["cellar"] = "deep"
-    with (papers.directory / "bridge" / "lock").open("w+") as lock:
-        fcntl.flock(lock, fcntl.LOCK_SH)
-        assert main.main(papers.save()) == main.EXIT_USAGE
-    assert calls == [papers.directory / "hook"]
-
-
-LOCK_MODES = {fcntl.LOCK_SH: (os.O_RDONLY, os.O_RDWR), fcntl.LOCK_EX: (os.O_WRONLY, os.O_RDWR)}
 """How a file must be open for each lock on NFS. Source: flock(2), "NFS details"."""
-
-
-@pytest.mark.parametrize("with_database", [True, False])
-def test_the_directory_may_be_on_nfs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, with_database: bool) -> None:
-    """There a shared lock needs a file that is open for reading, and an exclusive one a file that is open for writing."""
-
-    def lock_as_nfs_does(file: Any, kind: int) -> None:
-        if fcntl.fcntl(file, fcntl.F_GETFL) & os.O_ACCMODE not in LOCK_MODES[kind & ~fcntl.LOCK_NB]:
-            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
-
-    async def run(*_parts: Any, **_options: Any) -> Any:
-        return main._EndReason.STOPPED
-
-    _start_with(monkeypatch, SimpleNamespace(log_level="INFO", data_dir=tmp_path, database=with_database or None), run)
-    monkeypatch.setattr(fcntl, "flock", lock_as_nfs_does)
-    assert main.main(tmp_path / "config.yaml") == main.EXIT_OK
-    assert not main._is_locked(tmp_path / "lock")
 
 
 def test_a_file_system_without_locks_is_named(
@@ -186,27 +143,6 @@ def test_a_file_system_without_locks_is_named(
     monkeypatch.setattr(fcntl, "flock", refuse)
     assert main.main(tmp_path / "config.yaml") == main.EXIT_PROBLEMS
     assert "cannot be locked (No locks available); it needs a file system with locks" in capfd.readouterr().err
-
-
-def test_a_wrong_address_in_the_command_calls_nobody(
-    papers: Papers, calls: list[Path | None], capfd: pytest.CaptureFixture[str]
-) -> None:
-    """A person has just typed it; the file of the line is well."""
-    assert main.main(papers.save(), listen={"listen": "nope"}) == main.EXIT_USAGE
-    assert capfd.readouterr().err.startswith("--listen, --metrics-listen: ")
-    assert calls == []
-
-
-def test_a_refused_start_that_can_call_nobody_says_so(
-    papers: Papers, calls: list[Path | None], capfd: pytest.CaptureFixture[str]
-) -> None:
-    """Where the file does not say who is called, it is said what to put right."""
-    papers.line["on_call"]["webhok_file"] = papers.line["on_call"].pop("webhook_file")
-    assert main.main(papers.save()) == main.EXIT_USAGE
-    said = capfd.readouterr().err
-    assert said.count("lines.0.on_call.webhok_file: unknown key") == 1
-    assert "nobody was called: put lines.0.on_call right" in said
-    assert calls == []
 
 
 def test_up_calls_too_when_the_configuration_is_refused(

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import logging
-from typing import Any, cast
+from typing import cast
 
 import pytest
 
 from bot.model.actions import DESK
 from bridge.app.module_check import AGAIN_SECONDS, LOOK_SECONDS, ROW, TELL_SECONDS, ModuleCheck
-from bridge.matrix.api.admin_api import AdminClient
 from bridge.matrix.api.module_api import ENFORCED, HomeserverUnreachable, ModuleClient, ModuleHealth, ModuleNotLoaded
 from bridge.tables import line_state
 from tests.fakes.bridge_harness import BridgeHarness
@@ -99,27 +98,3 @@ async def test_what_the_module_cannot_vouch_for_is_told_once(
     await look(again=True)
     await look()
     assert counts == [0, 1, 1, 1, 2, 2, 2, 2, 2, 3]
-
-
-async def test_the_desk_is_told_of_it_and_nobody_is_called(harness: BridgeHarness) -> None:
-    """It says where to look, with no call: most of it is a setting, and texts go on."""
-    module = FakeModule()
-    module.problems = (SETTING,)
-    await harness.run()
-    check = ModuleCheck(harness.services, module_client=cast("ModuleClient", module))
-    for _ in range(2):
-        await check.run_once()
-    await harness.wait_until_drained()
-    assert [body for body in harness.messages_shown(DESK, notices=True) if ROW in str(body)]
-
-
-async def test_an_administrators_token_says_itself_what_it_cannot_do(
-    harness: BridgeHarness, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Where it stands in for the module, what it lacks is told by `doctor`, and is no news."""
-    client, lacking = AdminClient(client=cast("Any", None)), FakeModule()
-    lacking.problems = (SETTING,)
-    monkeypatch.setattr(client, "health", lacking.health)
-    for _ in range(2):
-        assert await ModuleCheck(harness.services, module_client=client).run_once() == LOOK_SECONDS
-    assert await harness.count("inbox") == 0

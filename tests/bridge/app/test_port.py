@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import socket
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
@@ -12,7 +11,6 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from bridge.app import matrix_workers
 from bridge.app import port as port_module
 from bridge.app.bridge import Bridge
 from bridge.app.line_files import CannotStart
@@ -68,11 +66,6 @@ async def test_a_port_that_stays_taken_ends_the_start(
                 await start(config, stack)
 
 
-def test_what_may_heal_has_its_time() -> None:
-    """A port half a minute, a token a minute, before a start ends for good."""
-    assert (port_module.PORT_WAIT_SECONDS, matrix_workers.TOKEN_WAIT_SECONDS) == (30, 60)
-
-
 async def test_a_port_that_is_freed_is_listened_on(config: Config, start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     """A bridge that is just ending lets go of it: the next one waits, be it to lead or to wait."""
     other = socket.create_server(("127.0.0.1", config.listen.port))
@@ -101,17 +94,3 @@ async def test_an_address_that_is_not_there_is_named(config: Config, start: Star
     async with AsyncExitStack() as stack:
         with pytest.raises(CannotStart, match="its address is none of this machine's"):
             await start(elsewhere, stack)
-
-
-async def test_without_a_number_it_is_an_address_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    """From Python 3.13 on asyncio has no number for it, and it may come with the network: it is waited for."""
-
-    async def start(_site: web.TCPSite) -> None:
-        raise OSError("could not bind on any address out of [('192.0.2.1', 1)]")
-
-    runner = web.AppRunner(web.Application())
-    await runner.setup()
-    monkeypatch.setattr(web.TCPSite, "start", start)
-    monkeypatch.setattr(web.TCPSite, "stop", lambda _site: asyncio.sleep(0))
-    assert await port_module.try_to_listen(runner, "192.0.2.1", 1) == errno.EADDRNOTAVAIL
-    assert errno.EADDRNOTAVAIL in port_module.PASSING

@@ -10,7 +10,6 @@ import pytest
 
 from bridge.app import rehearsal_drills
 from bridge.app.line_files import CannotStart
-from bridge.carriers.vendors.registry import CARRIER_KINDS
 from bridge.config.sections import Config
 
 
@@ -40,12 +39,6 @@ def test_a_line_in_service_has_none(*, rehearsal: bool, kind: str) -> None:
     assert rehearsal_drills.scripts(config, Path()) == {}
     assert rehearsal_drills.handsets(config, carrier) is None
     assert rehearsal_drills.handsets(line(), carrier) is carrier
-
-
-def test_no_other_carrier_has_handsets() -> None:
-    """Only the rehearsal carrier's adapter can be told to let a handset text."""
-    able = {kind for kind, adapter in CARRIER_KINDS.items() if hasattr(adapter, "text_from_handset")}
-    assert able == {"rehearsal"}
 
 
 def test_a_line_does_not_start_on_a_bad_script(tmp_path: Path) -> None:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from bridge.background import backoff
 from bridge.background.backoff import Backoff, retry_until_done
-from bridge.matrix.api.http_client import HomeserverError, Permanent, TokenRefused, Transient
+from bridge.matrix.api.http_client import Permanent, TokenRefused, Transient
 from bridge.storage.errors import Corrupt, Unavailable
 
 
@@ -67,9 +66,3 @@ async def test_what_no_waiting_heals_is_raised(error: Exception) -> None:
     with pytest.raises(type(error)):
         await retry_until_done("test", attempt, waits=(0.0, 0.0))
     assert tries == 1
-
-
-def test_what_passes_is_named_once() -> None:
-    """Nothing that ends the process hides among what is tried again, but for the token, which is caught before it."""
-    assert not issubclass(TokenRefused, backoff.PASSING)
-    assert [each for each in backoff.RETRIED if issubclass(TokenRefused, each)] == [HomeserverError]

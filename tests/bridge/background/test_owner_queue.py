@@ -8,7 +8,7 @@ from collections import Counter
 import pytest
 
 from bridge.background import owner_queue
-from bridge.background.owner_queue import SHORT, OwnerQueue
+from bridge.background.owner_queue import OwnerQueue
 from bridge.storage.errors import Unavailable
 
 
@@ -75,23 +75,6 @@ async def test_a_full_disk_loses_no_owner(error: Exception, monkeypatch: pytest.
     queue.wake("a")
     with pytest.raises(ExceptionGroup):
         await running
-
-
-async def test_it_says_when_hardly_anybody_waits() -> None:
-    """Up to a few owners it is short; above it is not, until enough of them are done."""
-    work = Work()
-    queue = OwnerQueue("test", work, workers=SHORT + 1)
-    running = asyncio.create_task(queue.run())
-    for number in range(SHORT):
-        queue.wake(f"t{number}")
-    await queue.wait_until_short()
-    queue.wake("one more")
-    waiting = asyncio.create_task(queue.wait_until_short())
-    await _settle()
-    assert not waiting.done()
-    work.go_on.set()
-    await waiting
-    running.cancel()
 
 
 async def test_who_ranks_lower_comes_first() -> None:

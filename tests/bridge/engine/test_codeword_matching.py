@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hmac
-import inspect
-import re
 import threading
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,12 +13,11 @@ from nacl.pwhash import argon2id
 
 from bot.language.codeword_forms import MASK
 from bot.model.actions import OFFICE, THREAD
-from bot.model.codeword_state import CodewordMatch, CodewordState, Digests, Enrolment, Flaw
+from bot.model.codeword_state import CodewordMatch, CodewordState, Enrolment, Flaw
 from bot.model.desk import Desk, Thread
 from bot.model.events import Content, MessageSent, Relation, TextArrived
 from bridge.engine import codeword_matching
 from bridge.engine.codeword_matching import DIGEST_COUNTS, CodewordMatcher, MatchedEvent
-from bridge.storage import slow_hash
 from tests.e2e.polling import STEP_TIMEOUT
 from tests.fakes.bridge_harness import BridgeHarness, pack_without_undo_window
 
@@ -80,23 +76,6 @@ async def test_a_word_is_found_and_masked_before_anything_is_decided(
 ) -> None:
     """Whole or within other words, however it is spelled; of both, the duress word counts; all else stays as it was."""
     assert await look(words, await enrolled(words), body) == (word, shown)
-
-
-@pytest.mark.parametrize(
-    ("safe", "duress", "text"),
-    [
-        ("пряник", "одуванчик", "ПРЯНИК!"),
-        ("苹果园", "蒲公英", "我要 苹果园 。"),
-        ("قرنفل", "بنفسج", "قَرَنفُل"),
-        ("कमलनी", "गुलमोहर", "कमलनी।"),
-    ],
-)
-async def test_words_of_other_scripts(words: CodewordMatcher, safe: str, duress: str, text: str) -> None:
-    """A word may be in any script, and is masked in it."""
-    word, shown = await look(words, await enrolled(words, safe, duress), text)
-    assert word is CodewordMatch.SAFE
-    assert MASK in shown
-    assert safe not in shown
 
 
 async def test_a_colleagues_message_is_looked_at_too(words: CodewordMatcher) -> None:
@@ -277,37 +256,3 @@ async def test_without_memory_or_threads_the_text_waits(
         await look(words, thread, SAFE)
     assert "marzipan" not in str(failure.value)
     assert failure.value.__suppress_context__
-
-
-def test_digests_and_words_are_not_printed() -> None:
-    """Neither what is kept nor what is looked for shows where it is printed."""
-    digests = Digests(salt="aa", safe="bb", duress="cc", lengths=(13, 10))
-    shown = repr((digests, CodewordState(digests=digests), MatchedEvent(arrived("marzipan"))))
-    assert not re.search("aa|bb|cc|13|marzipan", shown)
-
-
-async def test_a_busy_database_does_not_lose_the_first_word(words: CodewordMatcher) -> None:
-    """A commit that failed is tried again: the same message in the office is taken the same way again."""
-    await words.match(desk(), in_office(SAFE))
-    await words.match(desk(), in_office(SAFE))
-    match = await words.match(desk(second=True), in_office(DURESS))
-    again = await words.match(desk(second=True), in_office(DURESS))
-    assert match.enrolment_answer is not None
-    assert again.enrolment_answer is not None
-    assert match.enrolment_answer.digests is not None
-    assert again.enrolment_answer.digests is not None
-
-
-def test_only_the_bridge_computes_digests() -> None:
-    """One module of ours uses Argon2, and two have hashes made there: for codewords, and for phones that said STOP."""
-    assert inspect.getsource(slow_hash).count("argon2id.kdf(") == 1
-    root = Path(codeword_matching.__file__).parents[2]
-    files = [path for folder in ("bot", "bridge", "deploy") for path in (root / folder).rglob("*.py")]
-
-    def of(package: str) -> list[str]:
-        return sorted(
-            path.name for path in files if re.search(rf"^(from|import) {package}\b", path.read_text(), re.MULTILINE)
-        )
-
-    assert of("nacl") == ["slow_hash.py"]
-    assert of(r"bridge\.storage\.slow_hash") == ["codeword_matching.py", "suppression.py"]

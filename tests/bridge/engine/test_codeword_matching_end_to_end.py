@@ -11,10 +11,9 @@ import pytest
 
 from bot.language.codeword_forms import MASK
 from bot.model.actions import DESK, OFFICE, THREAD, RedactEvent, SendMessage
-from bot.model.codeword_state import Digests, SendLock
-from bot.model.events import MemberJoined, MessageSent, PowerLevelsChanged, TextArrived
+from bot.model.codeword_state import SendLock
+from bot.model.events import MemberJoined, MessageSent, PowerLevelsChanged
 from bot.model.thread_desk_events import Assigned
-from bridge.engine.codeword_matching import CodewordMatcher, MatchedEvent
 from bridge.outbound.dead_letter_retry import DeadLetterRetry
 from policies.designations import FIRST, SECOND
 from tests.bridge.engine.test_codeword_matching import ANA, BEN, DURESS, SAFE, in_office
@@ -123,27 +122,6 @@ async def test_a_codeword_in_a_dead_letter_counts_when_it_is_tried_again(
 
 async def _shown(harness: BridgeHarness, owner: str, body: str) -> bool | None:
     return body in harness.messages_shown(owner) or None
-
-
-@pytest.mark.raises_words("the worst bug there may be: its exception is the text itself")
-async def test_what_cannot_be_looked_at_is_a_dead_letter_without_its_words(
-    harness: BridgeHarness, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    """A bug in the comparison itself costs the text and nothing more: the dead letter that is kept holds no word."""
-    caplog.set_level(logging.DEBUG)
-    await harness.run()
-    owner = await harness.receive_text("hello", message_id="1")
-    await _agree(harness, owner)
-
-    def bug(self: CodewordMatcher, digests: Digests, event: TextArrived) -> MatchedEvent:
-        raise KeyError(event.body)
-
-    monkeypatch.setattr(CodewordMatcher, "_compare", bug)
-    await harness.receive_text(f"so {DURESS} it is", message_id="2")
-    await _until_dead_letters(harness, owner, 1)
-    (inbox_row,) = await harness.database.fetch("SELECT kind, body FROM dead_letter WHERE owner = $1", owner)
-    assert (inbox_row["kind"], inbox_row["body"]) == ("TextArrived", b"")
-    assert "pixie" not in caplog.text.lower()
 
 
 async def _told_at_the_desk(harness: BridgeHarness) -> bool | None:

@@ -11,9 +11,8 @@ import pytest
 from bot.model.actions import DESK
 from bot.model.desk import Desk
 from bot.model.flood import CrowdEntry, Flood
-from bridge.engine.desk_store import CROWD, DeskStore, SealedDesk
+from bridge.engine.desk_store import DeskStore, SealedDesk
 from bridge.storage.database import Transaction
-from bridge.tables import desk_state
 from bridge.tables.threads import AGGREGATE
 from tests.fakes.bridge_harness import BridgeHarness
 
@@ -98,12 +97,3 @@ async def test_a_commit_writes_whom_it_changes(harness: BridgeHarness) -> None:
     assert sealed.crowd == {}
     assert b"word t7" not in await harness.vault.open(DESK, AGGREGATE, sealed.aggregate)
     assert await loaded(harness) == shown
-
-
-async def test_a_row_names_no_thread(harness: BridgeHarness) -> None:
-    """What stands in clear is a number; who opens it has the desk's key."""
-    store = DeskStore(harness.services)
-    await write(harness, store, await store.load(), desk_with(entry("a-thread")))
-    ((number, sealed),) = (await desk_state.get_crowd(harness.database)).items()
-    assert (number, b"a-thread" in sealed) == (1, False)
-    assert b"a-thread" in await harness.vault.open(DESK, CROWD, sealed)

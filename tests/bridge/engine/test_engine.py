@@ -12,11 +12,10 @@ from typing import Any
 import pytest
 
 from bot.decide import decide
-from bot.model.actions import DESK, Action, SendMessage
+from bot.model.actions import DESK, Action
 from bot.model.desk import Facts
 from bot.model.events import Event, MessageSent, TextArrived, TimerDue
 from bot.model.feature import Step
-from bot.model.line_incidents import DeadLetterRecorded
 from bot.model.thread import Consent, Lifecycle, PendingText, ThreadState
 from bridge.carriers.adapter import InboundText
 from bridge.engine import engine
@@ -62,18 +61,6 @@ async def test_order_holds_per_texter_and_texters_do_not_wait_for_each_other(har
     assert len(set(owners)) == len(handsets)
     for owner in owners:
         assert harness.messages_shown(owner) == words
-
-
-async def test_a_restart_goes_on_with_what_stood_in_the_inbox(harness: BridgeHarness, tmp_path: Path) -> None:
-    """What was taken in and not yet decided is decided after the next start, once."""
-    owner = await harness.receive_text("before the stop", message_id="1")
-    await harness.close()
-    again = BridgeHarness(tmp_path)
-    await again.open()
-    await again.run()
-    await again.wait_until_drained()
-    assert again.messages_shown(owner) == ["before the stop"]
-    await again.close()
 
 
 async def test_no_two_starts_make_the_same_transaction_id(
@@ -202,52 +189,12 @@ async def test_a_designation_that_a_parked_thread_does_not_get_is_free_again(
         assert harness.designations._in_use - before == {(await harness.thread(owner)).designation}
 
 
-async def test_a_desk_that_cannot_hear_of_a_death_is_not_told_for_ever(
-    harness: BridgeHarness, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """When even the telling fails, two letters are dead and that is all."""
-    fail_on(monkeypatch, TextArrived, DeadLetterRecorded)
-    await harness.run()
-    await harness.receive_text("anything", message_id="1")
-    # Drained is the sign: one more word about a death would be in the inbox, in the commit of the letter.
-    await harness.wait_until_drained()
-    assert await harness.count("dead_letter") == 2
-    assert await harness.count("inbox") == 0
-
-
-async def test_what_cannot_be_opened_is_a_dead_letter(harness: BridgeHarness) -> None:
-    """A row that was changed on the disk, or whose kind nobody knows, becomes a dead letter; the next one is handled."""
-    owner = await harness.receive_text("changed on the disk", message_id="1")
-    await harness.database.commit(
-        lambda transaction: transaction.execute("UPDATE inbox SET body = $1", b"\x01" + bytes(60))
-    )
-    await harness.receive_text("of no known kind", message_id="2")
-    await harness.database.commit(
-        lambda transaction: transaction.execute("UPDATE inbox SET kind = 'Nothing' WHERE seq = 2")
-    )
-    await harness.receive_text("whole", message_id="3")
-    await harness.run()
-    await harness.wait_until_drained(standing=1)  # the call of the person on call
-    assert harness.messages_shown(owner) == ["whole"]
-    assert await harness.count("dead_letter") == 2
-
-
 async def _waits(harness: BridgeHarness, owner: str) -> bool | None:
     return owner in harness.outbox._waiting_for_room or None
 
 
 async def _decided(harness: BridgeHarness) -> bool | None:
     return not await harness.count("inbox") or None
-
-
-async def test_a_thread_and_the_desk_change_in_one_commit(harness: BridgeHarness) -> None:
-    """A first text's card at the desk follows from the same commit that shows it: there is no state between the two."""
-    await harness.run()
-    owner = await harness.receive_text("hello", message_id="1")
-    await harness.wait_until_drained()
-    assert [line.thread for line in harness.engine.desk.waiting] == [owner]
-    card = next(action for place, action in harness.shown if place == DESK and isinstance(action, SendMessage))
-    assert (await harness.thread(owner)).designation in card.body
 
 
 async def _refused(harness: BridgeHarness) -> bool | None:

@@ -11,13 +11,12 @@ import pytest
 
 from bot.decide import decide
 from bot.model.actions import DESK, EditMessage, SendMessage
-from bot.model.desk import Desk, Facts
+from bot.model.desk import Facts
 from bot.model.events import Event, MemberJoined, MessageSent, TimerDue
 from bot.model.feature import Step
 from bot.model.thread_desk_events import ThreadActivity, ThreadQueued
 from bridge.engine import engine
 from bridge.storage.database import Sync, Transaction, Work
-from bridge.storage.errors import Unavailable
 from bridge.tables import inbox
 from policies.pack import Pack
 from tests.fakes.bridge_harness import BridgeHarness
@@ -152,24 +151,6 @@ async def test_a_bug_in_one_of_many_news_costs_that_one(harness: BridgeHarness, 
     assert sorted(cards) == [f"card:{n:032x}" for n in range(20) if n != 7]
 
 
-async def test_a_crash_before_the_commit_leaves_every_event(
-    harness: BridgeHarness, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """What was decided together and not committed is decided together again: nothing is half done."""
-    await harness.engine.load()
-    await harness.deliver(DESK, *(queued(n) for n in range(30)))
-    harness.database.full = True
-    rows = await inbox.next_at_desk(harness.database, engine.MAX_TOGETHER)
-    with pytest.raises(Unavailable):
-        await harness.engine._process_together(rows)
-    assert await harness.count("inbox") == 30
-    assert (harness.engine.desk, await harness.count("outbox")) == (Desk(), 0)
-    harness.database.full = False
-    await harness.run()
-    await harness.wait_until_drained()
-    assert len(harness.engine.desk.threads) == 30
-
-
 @pytest.mark.parametrize(("fresh_at", "bodies"), [(None, ["29.0"]), (3.0, ["3.0", "29.0"]), (29.0, ["29.0"])])
 async def test_of_edits_of_one_message_the_last_is_kept(
     harness: BridgeHarness, monkeypatch: pytest.MonkeyPatch, fresh_at: float | None, bodies: list[str]
@@ -199,16 +180,3 @@ async def test_the_desk_works_before_strangers(harness: BridgeHarness) -> None:
     await harness.deliver(DESK, said("!on", 1), said("!claim", 2))
     await harness.wait_until_drained()
     assert rank(owner) == 1
-
-
-async def test_rows_from_before_this_version_are_news(harness: BridgeHarness) -> None:
-    """A row that an older program put in has no mark: it is decided in the order of the others."""
-    await harness.engine.load()
-    row = await inbox.seal(harness.vault, DESK, said("!help", 1))
-
-    async def as_before(transaction: Transaction) -> None:
-        query = "INSERT INTO inbox (owner, kind, body) VALUES ($1, $2, $3)"
-        await transaction.execute(query, row.owner, row.kind, row.body)
-
-    await harness.database.commit(as_before)
-    assert [desk_event.inbox_row for desk_event in await inbox.next_at_desk(harness.database, 5)] == [row]

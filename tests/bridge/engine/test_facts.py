@@ -40,27 +40,6 @@ async def test_a_receipt_counts_up_to_its_event(erasure: ErasureHarness, event_i
     assert (await harness.thread(owner)).lifecycle.unseen == unseen
 
 
-async def test_words_that_the_room_shows_before_texts_leave_those_unread(erasure: ErasureHarness) -> None:
-    """Four texts came before the words were said, and the room shows two of them behind the words."""
-    harness = erasure.harness
-    owner = await erasure.create_thread_room(events=0, uploads=0)
-    await harness.deliver(owner, Assigned(assignee=ADA), MemberJoined(place="thread", user=ADA))
-    for name in ("one", "two", "three"):
-        await harness.receive_text(name, message_id=name)
-        await harness.wait_until_drained()
-    await harness.database.commit(lambda transaction: transaction.execute("DELETE FROM event"))
-    harness.clock.at += 1
-    said_at = harness.clock.at
-    for event_id, ref in (("$one", "in:one:0"), ("$words", ""), ("$two", "in:two:0"), ("$three", "in:three:0")):
-        harness.clock.at += 1
-        await erasure.add_event(owner, event_id, ref=ref)
-    texts = (await harness.thread(owner)).lifecycle.unseen
-    words = MessageSent(place="thread", sender=ADA, event_id="$words", body="I am here", at=said_at)
-    await harness.deliver(owner, words)
-    await harness.wait_until_drained()
-    assert (texts, (await harness.thread(owner)).lifecycle.unseen) == (4, 2)
-
-
 async def test_a_text_on_its_way_into_the_room_is_behind_every_receipt(erasure: ErasureHarness) -> None:
     """The person who read an earlier event cannot have seen it."""
     harness = erasure.harness

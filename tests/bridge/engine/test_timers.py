@@ -9,18 +9,16 @@ from typing import Any
 
 import pytest
 
-from bot.model.events import Event, TimerDue
-from bot.model.feature import Step
+from bot.model.events import TimerDue
 from bot.model.transactional_actions import CancelTimer, SetTimer
 from bot.sending import unsent_texts
-from bridge.background import owner_queue
-from bridge.engine import engine, timers
+from bridge.engine import timers
 from bridge.engine.timers import BATCH, FREEZE, FREEZE_HOLD, MAX_FREEZES, MAX_SLEEP, Timers
 from bridge.outbound.startup_hold import MAX_HOLD
 from bridge.services import WakeUps
 from bridge.storage import serialization
 from bridge.tables import clock_trust
-from tests.e2e.polling import STEP_TIMEOUT, wait_until
+from tests.e2e.polling import wait_until
 from tests.fakes.bridge_harness import BridgeHarness, ManualClock
 
 
@@ -128,14 +126,6 @@ async def test_timers_without_a_key_keep_nobody_waiting(timers_harness: TimersHa
     assert [(row["owner"], row["due"]) for row in rows] == [("gone", late)] * BATCH
 
 
-async def test_who_waits_is_known(timers_harness: TimersHarness) -> None:
-    """While a timer of that key is set for anybody, something waits; afterwards nothing does."""
-    assert not await timers_harness.timers.is_set("send")
-    await timers_harness.set("send", timers_harness.harness.clock.at + 10)
-    assert await timers_harness.timers.is_set("send")
-    assert not await timers_harness.timers.is_set("idle")
-
-
 async def test_words_wait_after_a_freeze_until_it_is_read_what_their_author_did(timers_harness: TimersHarness) -> None:
     """Words wait for a moment, other timers do not, and so they do after another freeze soon after."""
     harness, key = timers_harness.harness, min(unsent_texts.TIMERS)
@@ -151,20 +141,6 @@ async def test_words_wait_after_a_freeze_until_it_is_read_what_their_author_did(
             timers_harness.monotonic.at += FREEZE_HOLD / 2
             await timers_harness.look()
         assert sorted(await timers_harness.fired()) == sorted(expected)
-
-
-async def test_words_leave_where_each_look_is_late(timers_harness: TimersHarness) -> None:
-    """On an overloaded machine each look is late: a few hold words in a row, the next one lets them leave."""
-    harness, key = timers_harness.harness, min(unsent_texts.TIMERS)
-    await timers_harness.look()
-    await timers_harness.set(key, harness.clock.at)
-    for _ in range(MAX_FREEZES):
-        timers_harness.monotonic.at += MAX_SLEEP + FREEZE + 0.01
-        await timers_harness.look()
-        assert await timers_harness.fired() == []
-    timers_harness.monotonic.at += MAX_SLEEP + FREEZE + 0.01
-    await timers_harness.look()
-    assert await timers_harness.fired() == [("t1", key)]
 
 
 @pytest.mark.parametrize("answers", [False, True])
@@ -233,48 +209,6 @@ async def test_a_timer_that_was_due_in_the_downtime_fires_at_the_start(tmp_path:
     await again.close()
 
 
-async def test_a_timer_set_by_a_decision_fires_without_waiting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A timer that a decision sets is seen at once, whatever the timers were sleeping for."""
-
-    def decide(_pack: Any, facts: Any, aggregate: Any, event: Event) -> Step[Any]:
-        heard.append(type(event).__name__)
-        return Step(aggregate, () if isinstance(event, TimerDue) else (SetTimer(key="x", due=facts.now),))
-
-    async def fire_due(self: Timers) -> float:
-        wait = await look(self)
-        looked.set()  # after the first look nothing is set: now it sleeps
-        return wait
-
-    heard: list[str] = []
-    looked, look = asyncio.Event(), Timers.fire_due
-    monkeypatch.setattr(Timers, "fire_due", fire_due)
-    monkeypatch.setattr(engine, "decide", decide)
-    monkeypatch.setattr(timers, "MAX_SLEEP", 600.0)
-    harness = BridgeHarness(tmp_path)
-    await harness.open()
-    await harness.run()
-    await looked.wait()
-    await harness.receive_text("hello", message_id="1")
-    await wait_until("the timer was decided", lambda: _heard(heard), every=0.01)
-    assert heard == ["TextArrived", "TimerDue"]
-    await harness.close()
-
-
-async def test_more_than_a_batch_fires(timers_harness: TimersHarness) -> None:
-    """However many are due at once, each fires once, the earliest first."""
-    now = timers_harness.harness.clock.at
-    await timers_harness.harness.vault.create("t1")
-
-    async def many(transaction: Any) -> None:
-        for n in range(BATCH + 20):
-            await timers.write(transaction, "t1", SetTimer(key=f"k{n:03}", due=now - 1000 + n))
-
-    await timers_harness.harness.database.commit(many)
-    timers_harness.timers.loop.wake()
-    await wait_until("all fired", lambda: _fired(timers_harness, BATCH + 20), every=0.02)
-    assert await timers_harness.fired() == [("t1", f"k{n:03}") for n in range(BATCH + 20)]
-
-
 async def test_the_next_batch_waits_until_the_last_one_is_decided(timers_harness: TimersHarness) -> None:
     """However many are due at once, only a few stand before a text that comes now."""
     now = timers_harness.harness.clock.at
@@ -293,24 +227,6 @@ async def test_the_next_batch_waits_until_the_last_one_is_decided(timers_harness
     assert len(await timers_harness.fired()) == BATCH
     timers_harness.rest.set()
     await wait_until("all fired", lambda: _fired(timers_harness, 3 * BATCH), every=0.02)
-
-
-async def test_the_engine_rests_when_hardly_anybody_waits(tmp_path: Path) -> None:
-    """What has time goes on only while few owners wait for a decision."""
-    harness = BridgeHarness(tmp_path)
-    await harness.open()
-    await harness.engine.load()
-    await asyncio.wait_for(harness.wait_until_idle(), STEP_TIMEOUT)
-    owners = [f"t{n}" for n in range(owner_queue.SHORT + 1)]
-    for owner in owners:
-        harness.engine.queue.wake(owner)
-    rests = asyncio.create_task(harness.wait_until_idle())
-    for _ in range(5):
-        await asyncio.sleep(0)
-    assert not rests.done()
-    await harness.run()
-    await asyncio.wait_for(rests, STEP_TIMEOUT)
-    await harness.close()
 
 
 async def test_a_jump_of_the_clock_is_told_once(timers_harness: TimersHarness) -> None:
@@ -354,13 +270,6 @@ async def test_a_pause_of_the_machine_begins_the_line_again(tmp_path: Path) -> N
     await harness.close()
 
 
-async def test_small_corrections_are_not_told(timers_harness: TimersHarness) -> None:
-    """What time synchronisation does all day is no jump."""
-    timers_harness.system_time.at += 59
-    await timers_harness.look()
-    assert await timers_harness.jumps() == []
-
-
 async def test_a_full_disk_delays_timers_and_the_telling(timers_harness: TimersHarness) -> None:
     """While nothing can be written nothing fires; afterwards everything does, once."""
     timers_harness.harness.database.full = False
@@ -375,30 +284,6 @@ async def test_a_full_disk_delays_timers_and_the_telling(timers_harness: TimersH
     await wait_until("it fired", lambda: _some(timers_harness), every=0.01)
     assert await timers_harness.fired() == [("t1", "send")]
     assert await timers_harness.jumps() == [90]
-
-
-@pytest.mark.parametrize("answers", [False, True])
-async def test_words_wait_after_a_full_disk_for_what_was_not_written(timers_harness: TimersHarness, answers: bool) -> None:
-    """However long ago their window ended: the sync with their redaction failed too, and is tried a moment later."""
-    key = min(unsent_texts.TIMERS)
-    await timers_harness.set(key, timers_harness.harness.clock.at + 1)
-    timers_harness.harness.database.full = True
-    for clock in (timers_harness.harness.clock, timers_harness.system_time):
-        clock.at += 2 * MAX_HOLD
-    await timers_harness.look()
-    assert timers_harness.harness.database.rejected_commits
-    timers_harness.caught_up.clear()
-    timers_harness.harness.database.full = False
-    await timers_harness.look()
-    assert await timers_harness.fired() == []
-    if answers:
-        timers_harness.caught_up.set()
-    else:
-        for _ in range(int(MAX_HOLD)):
-            timers_harness.monotonic.at += 1
-            await timers_harness.look()
-    await wait_until("they leave", lambda: _some(timers_harness), every=0.01)
-    assert await timers_harness.fired() == [("t1", key)]
 
 
 async def _nothing(_conn: Any) -> None:

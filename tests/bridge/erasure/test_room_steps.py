@@ -5,8 +5,6 @@ from __future__ import annotations
 from bridge.erasure.certificate import FOREIGN_UPLOADS
 from bridge.erasure.room_steps import NOT_OURS
 from bridge.matrix.api.module_api import STILL_THERE, HomeserverUnreachable, ModuleRequestRejected
-from bridge.matrix.olm import identity_table
-from bridge.matrix.olm.identity_table import NewestEvent
 from bridge.matrix.rooms import media
 from bridge.matrix.rooms.room_state import Room, record_room
 from bridge.storage.database import Transaction
@@ -63,21 +61,3 @@ async def test_an_upload_that_is_noted_after_the_last_look_is_deleted(erasure: E
     await erasure.run_to_end()
     assert (erasure.rooms.media, await erasure.harness.count("matrix_upload")) == (set(), 0)
     assert len(await erasure.certificates()) == 1
-
-
-async def test_a_newest_event_that_is_noted_after_the_last_look_goes_with_the_room(erasure: ErasureHarness) -> None:
-    """A sync response from before the purge names the room once more: its erasure does not wait for the next event."""
-    await restore(erasure, ONE)
-    database = erasure.harness.database
-    while await database.fetchval("SELECT step FROM erasure") != "sign":
-        erasure.harness.clock.at += await erasure.runner.run_once()
-    heard = NewestEvent(ROOM, "$late", 1)
-
-    async def commit(transaction: Transaction) -> None:
-        await identity_table.insert(transaction, "@bot:x", "A", now_ms=0)
-        await identity_table.set_cursor(transaction, "@bot:x", "s1", heard)
-
-    await database.commit(commit)
-    await erasure.run_to_end()
-    assert len(await erasure.certificates()) == 1
-    assert await database.fetchval("SELECT COUNT(*) FROM matrix_identity WHERE heard_room <> ''") == 0

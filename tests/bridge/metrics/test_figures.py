@@ -13,7 +13,6 @@ from bot.model.actions import DESK, SendSms
 from bot.model.desk import Desk, DeskMember, QueueEntry, Role
 from bot.model.events import TextArrived
 from bot.model.flood import CrowdEntry, Flood
-from bridge.inbound.arrivals import HOUR, ArrivalHistory
 from bridge.matrix.room_keys import confirmed_identities
 from bridge.metrics.figures import CANARY_SECONDS
 from bridge.metrics.server import CANARY_FILE, MetricsServer
@@ -53,24 +52,6 @@ async def test_what_waits_to_leave_is_counted_and_has_an_age(harness: BridgeHarn
     assert [value(text, "quietline_outbox_rows", {"to": to}) for to in ("matrix", "carrier", "page")] == [2, 1, 0]
 
 
-@pytest.mark.parametrize(
-    ("in_flood", "room", "transport", "age"),
-    [(1, None, "matrix", 0), (1, None, "carrier", 900), (1, "!room", "matrix", 900), (0, None, "matrix", 900)],
-)
-async def test_words_of_a_crowd_wait_for_no_fault(
-    harness: BridgeHarness, metrics: MetricsServer, in_flood: int, room: str | None, transport: str, age: int
-) -> None:
-    """Whoever waits in a flood has no room for hours, and nothing is stuck; a room that is missing otherwise is a fault."""
-    owner = await harness.receive_text("hello", message_id="1")
-    query = "UPDATE thread SET in_flood = $1, room_id = $2"
-    await harness.database.commit(lambda transaction: transaction.execute(query, in_flood, room))
-    row = OutboxRow("card", transport, kind_name(SendSms), "txn", b"")
-    created = int(harness.clock.now()) - 900
-    await harness.database.commit(partial(outbox.append, owner=owner, row=row, created=created))
-    assert value(await metrics.text(), "quietline_outbox_oldest_seconds") == age
-    assert value(await metrics.text(), "quietline_outbox_rows", {"to": transport}) == 1
-
-
 async def test_what_a_person_must_look_into_is_counted(harness: BridgeHarness, metrics: MetricsServer) -> None:
     """Texts that may not have left, dead letters, erasures that fail, events that are not decided, a doubted clock."""
     letter = DeadLetter("0123abcd", InboxRow(DESK, kind_name(TextArrived), b""))
@@ -92,13 +73,6 @@ async def test_what_a_person_must_look_into_is_counted(harness: BridgeHarness, m
     assert value(text, "quietline_clock_trusted") == 0
 
 
-@pytest.mark.parametrize("noted", [line_state.MODULE_MISSING, line_state.MODULE_PROBLEMS])
-async def test_a_module_that_is_not_well(harness: BridgeHarness, metrics: MetricsServer, noted: str) -> None:
-    """Whether it is not loaded or says what it cannot do, one number says so."""
-    await harness.database.commit(lambda transaction: line_state.put(transaction, noted, "[]"))
-    assert value(await metrics.text(), "quietline_module_ok") == 0
-
-
 async def test_people_on_duty_and_who_waits(harness: BridgeHarness, metrics: MetricsServer) -> None:
     """Only people on duty count; a conversation that has an advocate does not wait, one of a flood does."""
     now = harness.clock.now()
@@ -118,26 +92,6 @@ async def test_people_on_duty_and_who_waits(harness: BridgeHarness, metrics: Met
     assert value(text, "quietline_people_on_duty") == 2
     assert value(text, "quietline_threads_waiting") == 2
     assert value(text, "quietline_longest_wait_seconds") == 90
-
-
-async def test_the_last_text_is_known_to_the_hour_after_a_new_start(harness: BridgeHarness, metrics: MetricsServer) -> None:
-    """In one run it is exact; the table has the hour and no more."""
-    harness.clock.at = 1_800_000_000.0 + 1234.0
-    await harness.receive_text("words", message_id="one")
-    assert value(await metrics.text(), "quietline_last_text_seconds") < 600
-    stored = ArrivalHistory.parse(await line_state.get(harness.database, line_state.ARRIVALS))
-    assert stored is not None
-    assert stored.last * HOUR == 1_800_000_000.0
-    harness.services.measurements._text_at = None  # as in the next process
-    assert value(await metrics.text(), "quietline_last_text_seconds") == 1234.0
-
-
-async def test_the_age_of_a_backup_is_by_the_machines_clock(harness: BridgeHarness, metrics: MetricsServer) -> None:
-    """`quietline backup` is another program: it knows no clock but the machine's."""
-    harness.clock.offset = 100.0
-    backup_at = str(harness.clock.system_time() - 50.0)
-    await harness.database.commit(lambda transaction: line_state.put(transaction, line_state.LAST_BACKUP, backup_at))
-    assert value(await metrics.text(), "quietline_backup_age_seconds") == 50.0
 
 
 @pytest.mark.parametrize(
@@ -162,20 +116,6 @@ async def test_the_canary(harness: BridgeHarness, metrics: MetricsServer, tmp_pa
     written = report if isinstance(report, str) else json.dumps(report)
     (tmp_path / CANARY_FILE).write_text(written, encoding="utf-8")
     assert value(await metrics.text(), "quietline_canary_ok") == ok
-
-
-@pytest.mark.parametrize(("noted", "file", "ok"), [("0", True, 0), ("1", None, 1), ("0", None, 0), ("1", False, 0)])
-async def test_a_canary_that_ends_is_not_well(
-    harness: BridgeHarness, metrics: MetricsServer, tmp_path: Path, noted: str, file: bool | None, ok: int
-) -> None:
-    """What the line noted counts beside the canary's file: its process may never have begun, or have ended just now."""
-    await harness.database.commit(lambda transaction: line_state.put(transaction, line_state.CANARY_OK, noted))
-    if file is not None:
-        report = {"ok": file, "at": harness.clock.system_time()}
-        (tmp_path / CANARY_FILE).write_text(json.dumps(report), encoding="utf-8")
-    assert value(await metrics.text(), "quietline_canary_ok") == ok
-    metrics._has_canary, metrics._canary = False, None
-    assert math.isnan(value(await metrics.text(), "quietline_canary_ok")), "it was switched off"
 
 
 async def test_the_age_of_an_undecided_event(harness: BridgeHarness, metrics: MetricsServer) -> None:

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import re
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import aiohttp
 import pytest
-from aiohttp import web
 
 from bot.model.actions import SendMessage
 from bridge.metrics import figures
-from bridge.metrics import server as server_module
 from bridge.metrics.figures import TRANSPORTS
 from bridge.metrics.server import MetricsServer
 from bridge.storage.errors import Unavailable
@@ -176,51 +173,3 @@ async def test_a_database_that_fails_is_a_503(
                 assert answer.status == 503
         async with http.get(f"{url}/metrics") as answer:
             assert answer.status == 200
-
-
-async def test_a_port_that_is_taken_is_tried_again(metrics: MetricsServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No metrics are no reason to take no texts."""
-    monkeypatch.setattr(server_module, "LISTEN_RETRY_SECONDS", 0.02)
-    start, tries = web.TCPSite.start, list[web.TCPSite]()
-
-    async def counted(site: web.TCPSite) -> None:
-        tries.append(site)
-        await start(site)
-
-    async def tried_twice() -> bool | None:
-        return len(tries) > 1 or None
-
-    monkeypatch.setattr(web.TCPSite, "start", counted)
-    other = socket.socket()
-    other.bind(metrics._settings.address)
-    other.listen()
-    running = asyncio.create_task(metrics.run())
-    await wait_until("it is tried again", tried_twice, every=0.02)
-    assert not running.done()
-    other.close()
-    host, port = metrics._settings.address
-
-    async def answers() -> bool | None:
-        with suppress(aiohttp.ClientError):
-            async with metrics._probe._http.get(f"http://{host}:{port}/metrics") as answer:
-                return answer.status == 200
-        return None
-
-    await wait_until("the metrics listen", answers, every=0.02)
-    running.cancel()
-    with suppress(asyncio.CancelledError):
-        await running
-
-
-@pytest.mark.parametrize(
-    ("probed", "has_answered", "up"),
-    [(True, None, 1), (False, None, 0), (True, False, 0), (True, True, 1), (None, True, 1), (False, True, 0)],
-)
-async def test_a_carrier_is_up_when_nothing_says_that_it_is_not(
-    harness: BridgeHarness, metrics: MetricsServer, probed: bool | None, has_answered: bool | None, up: int
-) -> None:
-    """A page that answers, and a request of ours that failed, is a carrier that is down."""
-    metrics._probe.answers = probed
-    if has_answered is not None:
-        harness.services.measurements.record_carrier_request(answered=has_answered)
-    assert value(await metrics.text(), "quietline_carrier_up") == up

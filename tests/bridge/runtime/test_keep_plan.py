@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import TypeAdapter, ValidationError
 
-from bridge.runtime.keep_plan import Keep, KeepPlan
+from bridge.runtime.keep_plan import KeepPlan
 from tests.every_row import every_row
 
 TIMES = st.lists(st.datetimes(datetime(2026, 1, 1), datetime(2028, 1, 1)).map(lambda at: at.replace(tzinfo=UTC)))  # noqa: DTZ001 - hypothesis wants them so
@@ -35,15 +34,6 @@ def test_what_may_not_be_said(text: str) -> None:
         KeepPlan.parse(text)
 
 
-def test_in_a_configuration() -> None:
-    """A whole number as before, or the words."""
-    validate = TypeAdapter(Keep).validate_python
-    assert (validate(8), validate("7d,4w")) == (8, "7d,4w")
-    for wrong in (0, True, 1.5, "7x", None, [7]):
-        with pytest.raises(ValidationError, match="such as 7d,4w,12m"):
-            validate(wrong)
-
-
 @given(times=TIMES, days=st.integers(0, 9), weeks=st.integers(0, 5), months=st.integers(0, 12), newest=st.integers(0, 5))
 def test_the_newest_of_each_period(times: list[datetime], days: int, weeks: int, months: int, newest: int) -> None:
     """Each of the last days, weeks and months that have a time keeps its last one, and no more stay than were asked for."""
@@ -56,10 +46,3 @@ def test_the_newest_of_each_period(times: list[datetime], days: int, weeks: int,
     for count, period in ((days, "%Y-%m-%d"), (weeks, "%G-%V"), (months, "%Y-%m")):
         last = sorted({at.strftime(period) for at in times}, reverse=True)[:count]
         assert {max(at for at in times if at.strftime(period) == name) for name in last} <= stay
-
-
-def test_a_pause_costs_nothing() -> None:
-    """After weeks without a backup the days before are still there."""
-    now = datetime(2027, 5, 1, tzinfo=UTC)
-    before = [now - timedelta(days=60 + n) for n in range(10)]
-    assert KeepPlan(days=5).times_to_keep([now, *before]) == {now, *before[:4]}

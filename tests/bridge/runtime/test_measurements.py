@@ -6,7 +6,7 @@ import pytest
 from prometheus_client.exposition import generate_latest
 
 from bridge.carriers.adapter import Accepted, Rejected, SendOutcome, TryLater, UnknownOutcome
-from bridge.runtime.measurements import CARRIER_FAILURE_SECONDS, INBOUND, MAX_ARRIVALS, Measurements
+from bridge.runtime.measurements import CARRIER_FAILURE_SECONDS, Measurements
 from tests.bridge.metrics.samples import value
 from tests.fakes.bridge_harness import BridgeHarness
 
@@ -42,14 +42,6 @@ def test_every_series_is_there_before_it_is_needed(measurements: Measurements) -
     assert read(measurements, "quietline_webhook_acknowledge_seconds_count", brought="inbound") == 0
 
 
-def test_only_what_was_kept_is_timed(measurements: Measurements) -> None:
-    """A refusal is counted by its status, and says nothing of how fast texts are taken."""
-    measurements.record_webhook_answer(INBOUND, status=200, seconds=0.02)
-    measurements.record_webhook_answer(INBOUND, status=503, seconds=9.0)
-    assert read(measurements, "quietline_webhook_acknowledge_seconds_sum", brought=INBOUND) == pytest.approx(0.02)
-    assert read(measurements, "quietline_webhook_answers_total", brought=INBOUND, status="503") == 1
-
-
 def test_a_text_is_timed_to_its_first_message(measurements: Measurements, ticks: Ticks) -> None:
     """Its further pieces, and messages of anybody else, are not."""
     measurements.record_arrival("a1")
@@ -58,14 +50,6 @@ def test_a_text_is_timed_to_its_first_message(measurements: Measurements, ticks:
         measurements.record_text_shown(ref)
     assert read(measurements, "quietline_text_to_room_seconds_count") == 1
     assert read(measurements, "quietline_text_to_room_seconds_sum") == 3.0
-
-
-def test_what_is_never_shown_does_not_grow(measurements: Measurements) -> None:
-    """Texts of blocked phones reach no room, and are remembered up to a number."""
-    for number in range(MAX_ARRIVALS + 5):
-        measurements.record_arrival(str(number))
-    assert len(measurements._arrivals) == MAX_ARRIVALS
-    assert "0" not in measurements._arrivals
 
 
 def test_a_failed_request_is_forgotten_after_a_while(measurements: Measurements, ticks: Ticks) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from bot.model.actions import DESK, Action, EditMessage, SendMessage
 from bridge.outbound.dispatcher import OutboxTask
-from bridge.runtime.priority_gate import MAX_BACKGROUND, PriorityGate
+from bridge.runtime.priority_gate import PriorityGate
 from bridge.storage import serialization
 from bridge.tables.outbox import OutboxRow, number_of
 from tests.e2e.polling import STEP_TIMEOUT
@@ -101,20 +101,6 @@ async def together(priority_gate: PriorityGate, many: int) -> int:
     return most
 
 
-async def test_some_go_at_once_while_nobody_talks() -> None:
-    """As many as make a homeserver no faster, and no more."""
-    assert await together(PriorityGate(), 20) == MAX_BACKGROUND
-
-
-async def test_one_by_one_after_words(monkeypatch: pytest.MonkeyPatch) -> None:
-    """When a person has just spoken, the next words meet one request of what has time, at the most."""
-    monkeypatch.setattr("bridge.runtime.priority_gate.RECENT_SECONDS", 600.0)
-    talk = PriorityGate()
-    with talk.foreground():
-        pass
-    assert await together(talk, 5) == 1
-
-
 async def test_those_that_wait_go_in_the_pause(monkeypatch: pytest.MonkeyPatch) -> None:
     """A turn begins in the pause after the words, and neither during them nor right when they end."""
     monkeypatch.setattr("bridge.runtime.priority_gate.MAX_YIELD_SECONDS", 60.0)
@@ -141,16 +127,3 @@ async def test_talk_without_a_pause_starves_nothing() -> None:
     talk = PriorityGate()
     with talk.foreground():
         assert await together(talk, 2) == 1
-
-
-async def test_a_turn_that_fails_leaves_room_for_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An exception inside a turn is the caller's, and gives the turn back."""
-    monkeypatch.setattr("bridge.runtime.priority_gate.RECENT_SECONDS", 600.0)
-    talk = PriorityGate()
-    with talk.foreground():
-        pass
-    for _ in range(2):
-        with pytest.raises(OSError, match="away"):
-            async with talk.background():
-                raise OSError("away")
-    assert await together(talk, 2) == 1

@@ -20,7 +20,6 @@ from bridge.shift_calendar.kept_copy import CalendarState
 from bridge.shift_calendar.source import AddressSource, FileSource, Source
 from bridge.storage import serialization
 from bridge.tables import inbox, line_state
-from policies.shifts import calendar_file
 from policies.shifts.content_lines import CalendarError, CalendarProblem
 from tests.fakes.bridge_harness import BridgeHarness, ManualClock
 from tests.policies.shifts.calendars import calendar, each_day, entry
@@ -180,23 +179,6 @@ async def test_what_cannot_be_used_leaves_the_copy_and_is_told_once(
         assert (state.read_at, state.failing_since, state.told) == (at.harness.clock.now(), 0.0, False)
 
 
-async def test_a_file_that_becomes_well_without_being_written_is_read(tmp_path: Path) -> None:
-    """A plan that is still far away comes near, and a file that nobody might read gets another mode."""
-    file = tmp_path / "plan.ics"
-    coming = calendar_file.AHEAD + 3 * module.RENEW
-    put(file, calendar(entry(f"DTSTART:{later(coming)}", "DURATION:PT8H")))
-    async with following(tmp_path) as at:
-        await at.look()
-        await at.look(module.RENEW)
-        far = CalendarUnread(problem=CalendarProblem.EMPTY)
-        assert await at.told() == [far]
-        await at.look(3 * module.RENEW)
-        assert await at.told() == [far, CalendarRead(recovered=True)]
-        before = await at.source.mark()
-        file.chmod(0o640)
-        assert await at.source.mark() != before
-
-
 async def test_without_any_copy_nobody_is_on_shift_and_it_is_told(tmp_path: Path) -> None:
     """A calendar that never could be read has no age; that is told once as well, over a start."""
     async with following(tmp_path) as at:
@@ -207,17 +189,6 @@ async def test_without_any_copy_nobody_is_on_shift_and_it_is_told(tmp_path: Path
         await at.look(3600)
         assert at.follower.shifts is None
         assert await at.told() == [CalendarUnread(problem=CalendarProblem.UNREACHABLE)]
-
-
-async def test_a_short_failure_is_told_to_nobody(tmp_path: Path) -> None:
-    """A file that is just being written is read a moment later, and a network that was away for minutes comes back."""
-    file = tmp_path / "plan.ics"
-    put(file, calendar(each_day(**ALL_DAY))[:-9])
-    async with following(tmp_path) as at:
-        await at.look()
-        put(file, calendar(each_day(**ALL_DAY)))
-        await at.look(5)
-        assert await at.told() == [CalendarRead()]
 
 
 async def test_an_address_is_asked_again_and_its_copy_stays(tmp_path: Path) -> None:
@@ -259,25 +230,6 @@ async def test_entries_of_nobody_are_told_once(tmp_path: Path) -> None:
         put(file, calendar(each_day(**ALL_DAY), wrong, *odd[3:]))
         await at.look(4 * 3600)
         assert (await at.told())[2:] == [CalendarRead()]
-
-
-async def test_a_bug_that_a_file_brings_out_is_a_calendar_that_cannot_be_used(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    """The loop goes on, and the log has the kind of the error alone."""
-    (tmp_path / "plan.ics").write_bytes(calendar(each_day(**ALL_DAY)))
-
-    def fail(*_arguments: object, **_named: object) -> None:
-        raise RuntimeError("ana")
-
-    monkeypatch.setattr(calendar_file, "read", fail)
-    caplog.set_level("DEBUG")
-    async with following(tmp_path) as at:
-        assert await at.look() == at.source.retry_seconds
-        await at.look(60)
-        assert await at.told() == [CalendarUnread(problem=CalendarProblem.NOT_A_CALENDAR)]
-    assert "ana" not in caplog.text
-    assert "RuntimeError" in caplog.text
 
 
 async def test_nothing_of_the_calendar_is_logged_or_stored_in_clear(

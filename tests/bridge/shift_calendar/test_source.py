@@ -9,9 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from bridge.config.sections import ShiftCalendar
 from bridge.shift_calendar import source as module
-from bridge.shift_calendar.source import AddressSource, BoundedThread, FileSource, source_of
+from bridge.shift_calendar.source import AddressSource, BoundedThread, FileSource
 from policies.shifts.content_lines import MOST_BYTES, CalendarError, CalendarProblem
 from tests.e2e.polling import wait_until
 
@@ -34,13 +33,6 @@ async def test_a_file_is_read_and_its_mark_tells_its_states(tmp_path: Path) -> N
     second = await source.mark()
     file.write_bytes(b"three")
     assert len({first, second, await source.mark()}) == 3
-
-
-async def test_no_more_is_read_than_may_be_there(tmp_path: Path) -> None:
-    """Of ten megabytes one byte more than a calendar may have."""
-    file = tmp_path / "plan.ics"
-    file.write_bytes(b"x" * 10 * MOST_BYTES)
-    assert len(await FileSource(file).read()) == MOST_BYTES + 1
 
 
 async def test_what_is_no_ordinary_file_is_not_waited_for(tmp_path: Path) -> None:
@@ -100,9 +92,3 @@ async def test_an_address_is_read_from_its_file(tmp_path: Path) -> None:
     assert (await problem(source), len(urls)) == (CalendarProblem.REFUSED, 1)
     file.unlink()
     assert await problem(source) is CalendarProblem.UNREACHABLE
-
-
-def test_the_configuration_names_one() -> None:
-    """A path is a file's, an address file's is an address."""
-    assert isinstance(source_of(ShiftCalendar(file=Path("plan.ics"))), FileSource)
-    assert isinstance(source_of(ShiftCalendar(address_file=Path("address"))), AddressSource)

@@ -87,25 +87,6 @@ async def test_a_key_is_never_moved(keys: KeyFile, path: Path) -> None:
     assert not [wrapped for wrapped in destroyed if wrapped[-16:] in content]
 
 
-async def test_a_slot_is_used_again(path: Path) -> None:
-    """The file does not grow by who came and went, also over a new start."""
-    keys, again = KeyFile(path=path), KeyFile(path=path)
-    await keys.open()
-    for n in range(200):
-        await keys.insert(f"t{n}", bytes([n]) * 61)
-    size = len(all_bytes(path.parent))
-    for n in range(100):
-        await keys.delete(f"t{n}")
-    await keys.close()
-    await again.open()
-    for n in range(100):
-        await again.insert(f"new {n}", bytes([255 - n]) * 61)
-    assert len(all_bytes(path.parent)) == size
-    assert len(await again.owners()) == 200
-    assert await again.read("new 7") == bytes([248]) * 61
-    await again.close()
-
-
 async def test_it_counts_its_changes(keys: KeyFile, path: Path) -> None:
     """One for each row that is written, over new starts too; what is refused, or was there, is none. It never falls."""
     counted = [keys.changes]
@@ -136,31 +117,6 @@ async def test_it_counts_its_changes(keys: KeyFile, path: Path) -> None:
         await again.raise_changes(number)
         assert again.changes == peek_age(path).changes == stands
     await again.close()
-
-
-async def test_a_change_that_was_taken_back_is_not_counted(keys: KeyFile, path: Path) -> None:
-    """Several keys whose COMMIT failed: none of them stands, and the file has counted none."""
-    await keys.insert("before", bytes(61))
-    whole = keys._db()
-    keys._connection = cast("SqliteConnection", Counting(whole, fails="COMMIT"))
-    free = await hold(keys)
-    inserts = asyncio.gather(*(keys.insert(f"t{n}", bytes(61)) for n in range(3)), return_exceptions=True)
-    await asyncio.sleep(0)
-    free.set()
-    assert {type(each) for each in await inserts} == {Unavailable}
-    assert keys.changes == peek_age(path).changes == 1
-    keys._connection = whole
-    await keys.insert("after", bytes(61))
-    assert keys.changes == peek_age(path).changes == 2
-
-
-async def test_what_does_not_fit_a_slot_is_refused(keys: KeyFile, path: Path) -> None:
-    """An owner that is longer than any, or a key of another size, is an error and leaves nothing behind."""
-    for owner, wrapped in (("t" * 265, bytes(61)), ("", bytes(61)), ("t1", bytes(60))):
-        with pytest.raises(ValueError, match="bytes"):
-            await keys.insert(owner, wrapped)
-    assert await keys.owners() == set()
-    assert wrapped_keys(path) == {}
 
 
 async def test_the_journal_holds_what_it_must_lose(keys: KeyFile, tmp_path: Path) -> None:
@@ -280,27 +236,6 @@ async def test_what_is_asked_later_comes_later(keys: KeyFile) -> None:
     assert await keys.owners() == {"t1", "t3"}
 
 
-@pytest.mark.parametrize("happened", [True, False], ids=["at the third", "at its end"])
-async def test_keys_that_could_not_be_written_together(keys: KeyFile, path: Path, happened: bool) -> None:
-    """None of them stands, each asker hears of it, and asking again writes them."""
-    await keys.insert("before", os.urandom(61))
-    whole = keys._db()
-    failing = Counting(whole, fails="INSERT" if happened else "COMMIT")
-    free = await hold(keys)
-    keys._connection = cast("SqliteConnection", failing)
-    new_keys = {f"t{n}": os.urandom(61) for n in range(5)}
-    inserts = [asyncio.create_task(keys.insert(owner, key)) for owner, key in new_keys.items()]
-    await asyncio.sleep(0)
-    free.set()
-    results = await asyncio.gather(*inserts, return_exceptions=True)
-    assert [type(each) for each in results] == [Unavailable] * 5
-    keys._connection = whole
-    assert set(wrapped_keys(path)) == await keys.owners() == {"before"}
-    for owner, key in new_keys.items():
-        assert await keys.insert(owner, key) == key
-    assert set(wrapped_keys(path)) == {"before", *new_keys}
-
-
 class Counting:
     """A connection that counts its commits, and whose disk fails at the third of a kind of statement, or at a COMMIT."""
 
@@ -384,14 +319,6 @@ async def test_files_are_for_their_owner_only(path: Path, tmp_path: Path) -> Non
     finally:
         os.umask(before)
     assert modes(tmp_path) == {"keys.db": 0o600, "keys.db-journal": 0o600}
-
-
-async def test_the_file_is_opened_as_promised(keys: KeyFile) -> None:
-    """FULL synchronous, secure deletion, a persistent journal."""
-    settings = await keys._run(
-        lambda: [keys._db().fetchval(f"PRAGMA {p}") for p in ("synchronous", "secure_delete", "journal_mode")]
-    )
-    assert settings == [2, 1, "persist"]
 
 
 async def test_a_newer_file_is_refused(path: Path) -> None:

@@ -95,13 +95,6 @@ class Life:
         return mark, mark * self.random.randint(1, self.random.choice((1, 3, 20, 60, 90, 400)))
 
 
-def test_a_mark_is_found_at_every_place() -> None:
-    """What the tests of this file look for with `found_in` is found wherever it begins, and nothing else is."""
-    mark, absent = bytes(range(1, 13)), bytes(range(2, 14))
-    for place in range(30):
-        assert found_in(bytes(place) + mark + bytes(30 - place), [absent, mark]) == [mark]
-
-
 @pytest.mark.parametrize("seed", range(4))
 async def test_what_was_deleted_is_in_no_byte_and_the_rest_is_whole(
     database: SqliteDatabase, tmp_path: Path, seed: int
@@ -197,18 +190,6 @@ async def test_nobody_waits_while_the_file_is_gone_through(
     assert max(page_counts) < pages // 2, page_counts
 
 
-async def test_two_at_once_are_one_after_the_other(database: SqliteDatabase, tmp_path: Path) -> None:
-    """The second does not say that it is done while the first still goes through the file."""
-    life = Life(database, 8)
-    await life.commits(300)
-    first = asyncio.create_task(database.vacuum())
-    await asyncio.sleep(0)
-    assert await database.vacuum()
-    assert first.done()
-    raw = all_bytes(tmp_path)
-    assert found_in(raw, life.gone) == []
-
-
 async def test_one_that_breaks_off_is_begun_again(
     database: SqliteDatabase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -276,25 +257,6 @@ def test_only_what_holds_nothing_is_named() -> None:
     struct.pack_into(">HH", page, 420, 480, 30)
     struct.pack_into(">HH", page, 480, 0, 4)
     assert unused_ranges(bytes(page), 512, first=False) == [(10, 400), (424, 450), (484, 484)]
-
-
-@pytest.mark.parametrize(
-    "page",
-    [tree_page(content=9), tree_page(content=0), tree_page(content=513), tree_page(cells=250), tree_page(block=400)],
-)
-def test_a_page_against_the_format_is_refused(page: bytes) -> None:
-    """Nobody can say what in it holds nothing."""
-    with pytest.raises(Corrupt):
-        unused_ranges(page, 512, first=False)
-
-
-@pytest.mark.parametrize(("following", "size"), [(410, 10), (0, 3), (0, 200), (510, 4)])
-def test_free_blocks_against_the_format_are_refused(following: int, size: int) -> None:
-    """A chain that goes back, a block that is too short, or longer than its page."""
-    page = bytearray(tree_page(content=400, block=420))
-    struct.pack_into(">HH", page, 420, following, size)
-    with pytest.raises(Corrupt):
-        unused_ranges(bytes(page), 512, first=False)
 
 
 @pytest.mark.parametrize("pragma", ["auto_vacuum = FULL", "auto_vacuum = INCREMENTAL"])

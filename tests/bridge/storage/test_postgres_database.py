@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from bridge.storage import commit_queue, postgres_database, postgres_transaction
+from bridge.storage import postgres_database, postgres_transaction
 from bridge.storage.database import Sync, Transaction, Work, attempt
 from bridge.storage.errors import (
     Busy,
@@ -88,20 +88,6 @@ async def test_a_commit_returns_its_value_and_is_kept(database: PostgresDatabase
     assert "words" not in repr(row)
     assert await database.fetchrow("SELECT 1 FROM parent WHERE id = $1", 7) is None
     assert await database.fetchval("SELECT SUM(id) FROM parent") == 1
-
-
-async def test_nothing_of_a_failed_commit_is_kept(database: PostgresDatabase) -> None:
-    """An exception goes to its caller, nothing of the work is kept, and the next commit is not touched by it."""
-
-    async def fails(transaction: Transaction) -> None:
-        await put()(transaction)
-        transaction.after_commit(pytest.fail)
-        raise RuntimeError
-
-    with pytest.raises(RuntimeError):
-        await database.commit(fails)
-    assert await kept(database) == []
-    assert await database.commit(put()) == 1
 
 
 async def test_a_refused_commit_leaves_no_transaction_open(database: PostgresDatabase) -> None:
@@ -238,36 +224,6 @@ async def test_commits_that_wait_for_the_writer_share_a_sync(place: PostgresPlac
     await database.close()
 
 
-async def test_in_a_crowd_a_sync_waits_for_more_commits(place: PostgresPlace, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Also while none waits for the writer; as soon as they come one by one again, it waits for nothing."""
-    database = PostgresDatabase(place)
-    await database.open()
-    await database.commit(lambda transaction: transaction.execute(TABLES[0]))
-    group = database._queue._group_sync
-    for _ in range(3):
-        await asyncio.gather(*(database.commit(put(next(NUMBERS))) for _ in range(10)))
-    assert group._usual_commits > commit_queue.CROWD
-    monkeypatch.setattr(commit_queue, "CROWD_SECONDS", 0.3)
-    started_at, synced = asyncio.get_running_loop().time(), group._synced
-    one = asyncio.create_task(database.commit(put(next(NUMBERS))))
-    await asyncio.sleep(0.1)
-    await asyncio.gather(database.commit(put(next(NUMBERS))), one)
-    assert group._synced == synced + 2
-    assert asyncio.get_running_loop().time() - started_at > 0.25
-    monkeypatch.setattr(commit_queue, "CROWD_SECONDS", 0.0)
-    for _ in range(30):
-        await database.commit(put(next(NUMBERS)))
-    monkeypatch.setattr(commit_queue, "CROWD_SECONDS", 3600.0)
-    async with asyncio.timeout(STEP_TIMEOUT):
-        await database.commit(put(next(NUMBERS)))
-    await database.close()
-
-
-async def test_many_may_read_at_once(database: PostgresDatabase) -> None:
-    """More reads than there are connections wait for one another, and each gets its own answer."""
-    assert await asyncio.gather(*(database.fetchval("SELECT $1::BIGINT", n) for n in range(50))) == list(range(50))
-
-
 @pytest.mark.parametrize(
     ("statement", "values", "error"),
     [
@@ -290,12 +246,6 @@ async def test_an_error_names_its_reason_and_no_value(
     assert "secret" not in str(failure.value)
     assert (failure.value.__cause__, failure.value.__suppress_context__) == (None, True)
     assert await database.commit(put(7)) == 7
-
-
-async def test_readers_cannot_write(database: PostgresDatabase) -> None:
-    """What is asked outside a commit changes nothing."""
-    with pytest.raises(Unavailable, match="25006"):
-        await database.fetch("DELETE FROM parent RETURNING id")
 
 
 async def test_a_commit_that_is_over_lets_nothing_through(database: PostgresDatabase) -> None:
@@ -345,34 +295,6 @@ async def test_who_writes_beside_is_waited_for(
     assert await kept(database) == [1, 2, 3]
     await impatient.close()
     await beside.close()
-
-
-async def test_a_command_that_stands_still_in_a_commit_holds_nobody_up(
-    database: PostgresDatabase, place: PostgresPlace, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The server ends it, and keeps nothing of its commit; whoever waited for it goes on."""
-    name = "idle_in_transaction_session_timeout"
-    monkeypatch.setattr(postgres_database, "IDLE_MS", 60_123)
-    has_started, goes_on = asyncio.Event(), asyncio.Event()
-
-    async def stands_still(transaction: Transaction) -> None:
-        await put(1)(transaction)
-        assert await transaction.fetchval("SELECT setting FROM pg_settings WHERE name = $1", name) == "60123"
-        # Only now: before, the time between two requests of a busy machine would count.
-        await transaction.fetchval("SELECT set_config($1, '50', FALSE)", name)
-        has_started.set()
-        await goes_on.wait()
-
-    beside = PostgresDatabase(place)
-    await beside.open()
-    stopped = asyncio.create_task(beside.commit(stands_still))
-    await has_started.wait()
-    assert await database.commit(put(2)) == 2
-    goes_on.set()
-    with pytest.raises(Unavailable):
-        await stopped
-    await beside.close()
-    assert await kept(database) == [2]
 
 
 async def two(transaction: Transaction) -> None:
@@ -511,13 +433,3 @@ async def test_a_crash_of_the_server_takes_back_nothing_that_was_answered(own_se
     assert numbers == list(range(len(numbers)))
     assert len(numbers) > max(confirmed)
     await again.close()
-
-
-async def test_a_url_that_cannot_be_used_is_not_a_server_that_is_away(
-    postgres_server: PostgresServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Waiting mends nothing: without the authority's certificate nobody can be verified."""
-    monkeypatch.setenv("HOME", str(tmp_path))
-    place = place_of(tmp_path / "main.db", f"{postgres_server.url('postgres')}?sslmode=verify-full")
-    with pytest.raises(UnsuitableServer, match="settings"):
-        await connect(place)

@@ -7,7 +7,6 @@ import contextlib
 import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
@@ -24,7 +23,7 @@ from bridge.storage.errors import (
 )
 from bridge.storage.migrations import Schema, Step
 from bridge.storage.page_scrubber import PageScrubber
-from bridge.storage.sqlite_connection import SqliteConnection, has_wal_reset_fix, version
+from bridge.storage.sqlite_connection import SqliteConnection
 from bridge.storage.sqlite_database import SqliteDatabase
 from tests.bridge.deleted_rows import ROWS, all_bytes, fill_and_delete, found_in
 from tests.e2e.polling import STEP_TIMEOUT
@@ -56,19 +55,6 @@ async def test_a_commit_returns_its_value_and_is_kept(database: SqliteDatabase) 
     """What a commit returns comes back, and what it wrote is there."""
     assert await database.commit(put) == 1
     assert await database.fetchval("SELECT COUNT(*) FROM parent") == 1
-
-
-@pytest.mark.parametrize("name", ["line#2", "wh?y", "per%41cent", "100%", "sp ace", "ü", "a:b@c+d", "[x]"])
-async def test_a_directory_may_have_any_name(tmp_path: Path, name: str) -> None:
-    """The file is where it was said to be, whatever letters stand in its path, and nowhere else."""
-    directory = tmp_path / name
-    directory.mkdir()
-    own_database = SqliteDatabase(directory / "main.db")
-    await own_database.open()
-    await own_database.commit(lambda transaction: transaction.execute("CREATE TABLE one (id INTEGER)"))
-    assert await own_database.fetchval("SELECT COUNT(*) FROM one") == 0
-    await own_database.close()
-    assert files(tmp_path) == [directory / "main.db"]
 
 
 def files(directory: Path) -> list[Path]:
@@ -116,27 +102,6 @@ async def test_a_full_disk_is_unavailable_and_passes(database: SqliteDatabase) -
     await database.commit(lambda transaction: transaction.fetchval("PRAGMA max_page_count = 100000"))
     await database.commit(much)
     assert await database.fetchval("SELECT COUNT(*) FROM parent") == 2
-
-
-@pytest.mark.parametrize(
-    ("bytes_free", "files", "files_free", "code"),
-    [
-        (0, 0, 0, "SQLITE_FULL"),
-        (10**9, 100, 1, "SQLITE_FULL"),
-        (10**9, 100, 50, "SQLITE_CANTOPEN"),
-        (10**9, 0, 0, "SQLITE_CANTOPEN"),
-    ],
-)
-def test_a_file_that_finds_no_room_is_a_full_disk(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bytes_free: int, files: int, files_free: int, code: str
-) -> None:
-    """SQLite says that it cannot open a file; where the disk has no bytes or no files left, the error says that."""
-    disk = SimpleNamespace(f_bavail=bytes_free, f_frsize=1, f_files=files, f_favail=files_free)
-    monkeypatch.setattr("bridge.storage.sqlite_connection.os.statvfs", lambda _directory: disk)
-    (tmp_path / "main.db").mkdir()
-    with pytest.raises(Unavailable) as raised:
-        SqliteConnection(tmp_path / "main.db").execute("SELECT * FROM sqlite_master")
-    assert raised.value.code == code
 
 
 async def test_a_commit_survives_the_cancellation_of_its_caller(database: SqliteDatabase) -> None:
@@ -194,22 +159,6 @@ async def test_nobody_reads_half_a_commit(database: SqliteDatabase) -> None:
     assert await database.fetchval("SELECT COUNT(*) FROM parent") == 2
 
 
-async def test_many_callers_one_transaction_at_a_time(database: SqliteDatabase) -> None:
-    """Commits asked for at once run one after another, in the order in which they were asked for."""
-    inside: list[int] = []
-    order: list[int] = []
-
-    async def work(transaction: Transaction, number: int) -> None:
-        inside.append(number)
-        assert inside == [number]
-        await put(transaction, number)
-        order.append(number)
-        inside.remove(number)
-
-    await asyncio.gather(*(database.commit(lambda transaction, n=n: work(transaction, n)) for n in range(20)))  # type: ignore[misc]
-    assert order == list(range(20))
-
-
 @pytest.mark.parametrize(("pragma", "value"), [("secure_delete", 1), ("journal_mode", "wal")])
 async def test_a_deletion_overwrites(database: SqliteDatabase, pragma: str, value: object) -> None:
     """What is deleted is overwritten; that a power cut loses no commit, `test_sqlite_database_durability` shows."""
@@ -243,47 +192,9 @@ async def test_a_rewrite_that_somebody_reads_past_is_said(database: SqliteDataba
     assert await database.fetchval("SELECT COUNT(*) FROM parent") == 1
 
 
-async def test_tries_past_a_reader_do_not_fill_the_disk(database: SqliteDatabase, tmp_path: Path) -> None:
-    """A try that cannot succeed writes nothing: else each would leave a whole copy in the log."""
-    await fill_and_delete(database)
-    await database.checkpoint()
-    with contextlib.closing(SqliteConnection(tmp_path / "main.db")) as reader:
-        reader.execute("BEGIN")
-        reader.fetchval("SELECT COUNT(*) FROM litter")
-        await database.commit(put)
-        size = len(all_bytes(tmp_path))
-        for _ in range(3):
-            assert not await database.vacuum()
-        assert len(all_bytes(tmp_path)) == size
-        reader.execute("COMMIT")
-    assert await database.vacuum()
-
-
-@pytest.mark.parametrize("error", [MemoryError(), RuntimeError("can't start new thread"), Corrupt("SQLITE_CORRUPT")])
-async def test_what_breaks_between_two_commits_ends_nothing(
-    database: SqliteDatabase, monkeypatch: pytest.MonkeyPatch, error: Exception
-) -> None:
-    """No memory, no thread, a damaged page that nobody reads: that is False, and the next commit works."""
-
-    def fails(*_args: object) -> bool:
-        raise error
-
-    for name in ("truncate_and_scrub", "truncate_wal"):
-        monkeypatch.setattr(sqlite_maintenance, name, fails)
-    assert not await database.vacuum()
-    assert not await database.checkpoint()
-    assert await database.commit(put) == 1
-
-
 async def two(transaction: Transaction) -> None:
     """Step."""
     await transaction.execute("CREATE TABLE two (id INTEGER)")
-
-
-async def breaks(transaction: Transaction) -> None:
-    """Step."""
-    await transaction.execute("CREATE TABLE three (id INTEGER)")
-    raise RuntimeError
 
 
 async def migrated(path: Path, *steps: Step) -> tuple[list[str], int]:
@@ -302,15 +213,6 @@ async def test_every_missing_step_is_taken_once(tmp_path: Path) -> None:
     path = tmp_path / "main.db"
     assert await migrated(path) == (["one", "quietline_version"], 1)
     assert await migrated(path, two) == (["one", "quietline_version", "two"], 2)
-    assert await migrated(path, two) == (["one", "quietline_version", "two"], 2)
-
-
-async def test_a_step_that_breaks_off_leaves_the_file_as_it_was(tmp_path: Path) -> None:
-    """What came before it is kept, nothing of it is, and the next program goes on from there."""
-    path = tmp_path / "main.db"
-    await migrated(path)
-    with pytest.raises(RuntimeError):
-        await migrated(path, breaks)
     assert await migrated(path, two) == (["one", "quietline_version", "two"], 2)
 
 
@@ -389,12 +291,6 @@ async def test_a_file_that_is_no_database_is_corrupt(tmp_path: Path) -> None:
     with pytest.raises(Corrupt):
         await database.open()
     await database.close()
-
-
-async def test_readers_cannot_write(database: SqliteDatabase) -> None:
-    """What is asked outside a commit changes nothing."""
-    with pytest.raises(Unavailable, match="READONLY"):
-        await database.fetch("DELETE FROM parent RETURNING id")
 
 
 async def test_a_commit_that_is_over_lets_nothing_through(database: SqliteDatabase) -> None:
@@ -482,55 +378,3 @@ async def test_the_log_begins_again_in_the_checkpoint(
     assert [row["log"] for row in frames if row is not None] == [1, 1]
     assert not threads & {"MainThread"}
     assert await database.fetchval("SELECT COUNT(*) FROM parent") == 40
-
-
-async def test_checkpoints_wait_for_a_pause_and_not_for_ever(
-    database: SqliteDatabase, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """While commits wait it is put off; a line that never rests has it all the same."""
-    monkeypatch.setattr(sqlite_database, "CHECKPOINT_EVERY", 5)
-    monkeypatch.setattr(sqlite_database, "CHECKPOINT_AT_MOST", 30)
-    after: list[int] = []
-
-    def copied(writer: SqliteConnection, _scrubber: PageScrubber) -> bool:
-        after.append(int(writer.fetchval("SELECT COUNT(*) FROM parent")))
-        return True
-
-    monkeypatch.setattr(sqlite_maintenance, "checkpoint", copied)
-    await asyncio.gather(
-        *(database.commit(lambda transaction, n=n: put(transaction, n)) for n in range(40))  # type: ignore[misc]
-    )
-    await database.checkpoint()  # behind the last of them
-    assert after == [27, 40]  # three tables were made before; the rest is copied when nobody waits any more
-
-
-@pytest.mark.parametrize("error", [Unavailable("SQLITE_FULL"), Corrupt("SQLITE_CORRUPT")])
-async def test_a_checkpoint_that_fails_ends_nothing(
-    database: SqliteDatabase, monkeypatch: pytest.MonkeyPatch, error: Exception
-) -> None:
-    """All of it stands in the log, and is copied the next time."""
-    monkeypatch.setattr(sqlite_database, "CHECKPOINT_EVERY", 1)
-
-    def fails(_writer: SqliteConnection, _scrubber: PageScrubber) -> bool:
-        raise error
-
-    monkeypatch.setattr(sqlite_maintenance, "checkpoint", fails)
-    assert [await database.commit(lambda transaction, n=n: put(transaction, n)) for n in range(3)] == [0, 1, 2]  # type: ignore[misc]
-
-
-async def test_after_the_end_all_bytes_is_unavailable(tmp_path: Path) -> None:
-    """Nobody waits for an answer that cannot come."""
-    database = SqliteDatabase(tmp_path / "main.db")
-    for _ in range(2):
-        for request in (database.commit(put), database.synced(), database.fetch("SELECT 1")):
-            with pytest.raises(Unavailable, match="not open"):
-                await request
-        assert not await database.checkpoint()
-        if not (tmp_path / "main.db").exists():
-            await database.open()
-            await database.close()
-
-
-def test_this_sqlite_loses_no_commit_at_a_checkpoint() -> None:
-    """It has the WAL-reset fault no more, whichever the system's is (sqlite.org/wal.html#walresetbug)."""
-    assert has_wal_reset_fix(), version()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import errno
 from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
@@ -13,8 +12,7 @@ import pytest
 
 from bridge.storage import commit_queue, sqlite_database, sqlite_maintenance
 from bridge.storage.database import Sync, Transaction
-from bridge.storage.errors import ConstraintViolation, Unavailable
-from bridge.storage.sqlite_connection import SqliteConnection
+from bridge.storage.errors import Unavailable
 from bridge.storage.sqlite_database import SqliteDatabase
 from tests.e2e.polling import STEP_TIMEOUT, wait_until
 from tests.fakes.fake_disk import FakeDisk
@@ -108,42 +106,6 @@ async def test_what_needs_no_sync_does_not_wait_for_one(database: SqliteDatabase
     assert disk.syncs == syncs_before, "nothing was written since"
 
 
-async def test_what_nobody_waits_for_is_synced_with_what_is_waited_for(
-    database: SqliteDatabase, disk: FakeDisk, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A deferred commit asks nothing of the disk; who waits for it, or for a later one, has it synced at once."""
-    monkeypatch.setattr(commit_queue, "DEFER_SECONDS", 3600.0)
-    syncs_before = disk.syncs
-    await database.commit(puts(1), sync=Sync.DEFER)
-    await database.commit(puts(2), sync=Sync.DEFER)
-    for _ in range(20):
-        await asyncio.sleep(0)
-    assert disk.syncs == syncs_before
-    await database.synced()
-    assert disk.after_a_power_cut() == [1, 2]
-    await database.commit(puts(3), sync=Sync.DEFER)
-    await database.commit(puts(4))
-    assert disk.after_a_power_cut() == [1, 2, 3, 4]
-
-
-async def test_who_waits_for_some_commits_waits_for_none_behind_them(
-    database: SqliteDatabase, disk: FakeDisk, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Nor has the disk asked for one; what they wait for is on it."""
-    monkeypatch.setattr(commit_queue, "DEFER_SECONDS", 3600.0)
-    await database.commit(puts(1), sync=Sync.DEFER)
-    first = database.last_commit
-    await database.commit(puts(2), sync=Sync.DEFER)
-    await database.synced(first)
-    assert disk.after_a_power_cut()[:1] == [1]
-    await database.commit(puts(3), sync=Sync.DEFER)
-    syncs_before = disk.syncs
-    await database.synced(first)
-    assert disk.syncs == syncs_before
-    await database.synced(database.last_commit)
-    assert disk.after_a_power_cut() == [1, 2, 3]
-
-
 async def test_what_nobody_waits_for_is_synced_later(
     database: SqliteDatabase, disk: FakeDisk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -162,19 +124,6 @@ async def test_a_deferred_commit_is_on_the_disk_after_a_stop(database: SqliteDat
     """Closing waits for no timer and leaves nothing unsynced."""
     await database.commit(puts(1), sync=Sync.DEFER)
     await database.close()
-    assert disk.after_a_power_cut() == [1]
-
-
-async def test_who_comes_in_the_middle_of_the_last_sync_is_answered_by_it(database: SqliteDatabase, disk: FakeDisk) -> None:
-    """Nothing more is written: whoever asks while the last sync is under way does not wait for another."""
-    with disk.stalled():
-        await database.commit(puts(1), sync=Sync.BEGIN)
-        for _ in range(10):
-            await asyncio.sleep(0)
-        late = asyncio.create_task(database.synced())
-        await asyncio.sleep(0)
-    async with asyncio.timeout(STEP_TIMEOUT):
-        await late
     assert disk.after_a_power_cut() == [1]
 
 
@@ -251,21 +200,6 @@ async def test_whatever_ends_the_syncing_ends_the_line(
         await database.close()
 
 
-async def test_whatever_ends_the_writer_ends_the_line(database: SqliteDatabase) -> None:
-    """Those behind it in the queue are told, and the process is."""
-    lost = asyncio.create_task(database.wait_for_failure())
-    works = [puts(1), puts(2, fails=asyncio.CancelledError()), puts(3), puts(4)]
-    async with asyncio.timeout(STEP_TIMEOUT):
-        answers = await asyncio.gather(*(database.commit(work) for work in works), return_exceptions=True)
-        assert [type(answer) for answer in answers] == [Unavailable, RuntimeError, Unavailable, Unavailable]
-        with pytest.raises(Unavailable):
-            await database.commit(puts(5))
-        assert not await database.vacuum()
-        with pytest.raises(OSError, match="did not keep"):
-            await lost
-        await database.close()
-
-
 async def test_a_failure_takes_back_its_own_commit_only(database: SqliteDatabase) -> None:
     """One that fails among others, by an exception or by a panic, leaves nothing of itself and all_bytes of theirs."""
 
@@ -276,52 +210,6 @@ async def test_a_failure_takes_back_its_own_commit_only(database: SqliteDatabase
     answers = await asyncio.gather(*(database.commit(work) for work in works), return_exceptions=True)
     assert [type(answer) for answer in answers] == [int, ValueError, RuntimeError, int]
     assert await kept(database) == [1, 4]
-
-
-async def test_a_commit_sees_those_before_it(database: SqliteDatabase) -> None:
-    """Works run in the order in which they were asked for, and see what the earlier wrote."""
-
-    async def count(transaction: Transaction) -> int:
-        return int(await transaction.fetchval("SELECT COUNT(*) FROM parent"))
-
-    works = [puts(1), count, puts(2), count]
-    assert await asyncio.gather(*(database.commit(work) for work in works)) == [1, 1, 2, 2]
-
-
-async def test_what_the_database_takes_back_by_itself(database: SqliteDatabase) -> None:
-    """The database may roll back by itself: who asked is told, the others are kept."""
-
-    async def taken_back(transaction: Transaction) -> None:
-        await transaction.execute("ROLLBACK")
-        raise Unavailable("SQLITE_IOERR")
-
-    works = [puts(1), taken_back, puts(3), puts(4)]
-    answers = await asyncio.gather(*(database.commit(work) for work in works), return_exceptions=True)
-    assert [type(answer) for answer in answers] == [int, Unavailable, int, int]
-    assert await kept(database) == [1, 3, 4]
-
-
-async def test_a_refused_commit_is_refused_to_who_asked(database: SqliteDatabase) -> None:
-    """When the COMMIT itself fails, nothing of it is kept, and the others' works are."""
-
-    async def orphan(transaction: Transaction) -> None:
-        await transaction.execute("INSERT INTO child (id) VALUES (7)")
-
-    works = [puts(1), orphan, puts(2)]
-    answers = await asyncio.gather(*(database.commit(work) for work in works), return_exceptions=True)
-    assert [type(answer) for answer in answers] == [int, ConstraintViolation, int]
-    assert await kept(database) == [1, 2]
-
-
-async def test_what_was_answered_is_in_the_file(database: SqliteDatabase, tmp_path: Path) -> None:
-    """As soon as a commit is answered, another connection finds what it wrote."""
-
-    async def one(number: int) -> None:
-        await database.commit(puts(number))
-        with contextlib.closing(SqliteConnection(tmp_path / "main.db")) as other:
-            assert other.fetchval("SELECT 1 FROM parent WHERE id = $1", number) == 1
-
-    await asyncio.gather(*(one(n) for n in range(40)))
 
 
 async def test_others_have_their_turn_during_a_long_commit(database: SqliteDatabase) -> None:
@@ -342,26 +230,3 @@ async def test_others_have_their_turn_during_a_long_commit(database: SqliteDatab
     await database.commit(long)
     counting.cancel()
     assert turns >= 20
-
-
-async def test_others_have_their_turn_between_many_commits(database: SqliteDatabase) -> None:
-    """So do hundreds of short ones that were asked for at once: a webhook in between is answered."""
-    turns, during = 0, list[int]()
-
-    def counted(number: int) -> Callable[[Transaction], Awaitable[int]]:
-        async def work(transaction: Transaction) -> int:
-            during.append(turns)
-            return await puts(number)(transaction)
-
-        return work
-
-    async def count() -> None:
-        nonlocal turns
-        while True:
-            await asyncio.sleep(0)
-            turns += 1
-
-    counting = asyncio.create_task(count())
-    await asyncio.gather(*(database.commit(counted(number), sync=Sync.BEGIN) for number in range(640)))
-    counting.cancel()
-    assert during[-1] - during[0] >= 8

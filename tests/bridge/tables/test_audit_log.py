@@ -8,7 +8,6 @@ from bot.model.actions import DESK, THREAD
 from bot.model.audit_kinds import AuditKind
 from bot.model.events import MemberJoined, MessageSent, PowerLevelsChanged
 from bot.model.thread_desk_events import Assigned
-from bridge.storage.vault import Vault
 from bridge.tables import audit_log
 from bridge.tables.audit_log import AuditEntry, AuditLog
 from bridge.tables.line_state import AUDIT_FLOOR, AUDIT_HEAD
@@ -90,11 +89,6 @@ async def test_the_order_of_what_was_said_can_be_told_from_it_alone(harness: Bri
     assert await check(harness, audit)
 
 
-async def test_an_empty_audit_is_well(harness: BridgeHarness) -> None:
-    """Nothing noted is nothing wrong."""
-    assert await check(harness, AuditLog(vault=harness.vault)) == []
-
-
 @pytest.mark.parametrize(
     "statement",
     [
@@ -135,49 +129,6 @@ async def test_what_is_old_is_forgotten_and_the_rest_still_holds(harness: Bridge
     assert old is not None
     await harness.database.commit(lambda transaction: transaction.execute("DELETE FROM audit WHERE seq = 4"))
     assert await check(harness, audit, expired=before)
-
-
-async def test_all_can_be_forgotten_and_it_goes_on(harness: BridgeHarness) -> None:
-    """When everything has expired the next entry follows from what was."""
-    audit = await write(harness)
-    later = harness.clock.at + 100 * HOUR
-    assert await harness.database.commit(lambda transaction: audit.expire(transaction, later)) == 5
-    assert await harness.database.commit(lambda transaction: audit.expire(transaction, later)) == 0
-    assert await check(harness, audit, expired=later) == []
-    await harness.database.commit(lambda transaction: audit.record(transaction, "desk", [AuditKind.HOLD], now=later))
-    assert await check(harness, audit, expired=later) == []
-
-
-async def test_a_clock_that_was_set_back_loses_nothing(harness: BridgeHarness) -> None:
-    """A young hour before an old one is kept until both are old."""
-    audit = AuditLog(vault=harness.vault)
-    for now in (9 * HOUR, 2 * HOUR):
-        await harness.database.commit(
-            lambda transaction, now=now: audit.record(transaction, "desk", [AuditKind.HOLD], now=now)  # type: ignore[misc]
-        )
-    assert await harness.database.commit(lambda transaction: audit.expire(transaction, 5 * HOUR)) == 0
-    assert await harness.database.commit(lambda transaction: audit.expire(transaction, 10 * HOUR)) == 2
-
-
-@pytest.mark.parametrize("mark", ["x", '["[1e999, 0, \\"00\\"]", "00"]'])
-async def test_a_broken_mark_does_not_stop_the_line(harness: BridgeHarness, mark: str) -> None:
-    """Entries are made all the same, and the break stays visible."""
-    audit = await write(harness)
-    await harness.database.commit(
-        lambda transaction: transaction.execute("UPDATE line SET value = $1 WHERE name = 'audit_head'", mark)
-    )
-    await harness.database.commit(
-        lambda transaction: audit.record(transaction, "desk", [AuditKind.HOLD], now=harness.clock.at)
-    )
-    assert await harness.count("audit") == 6
-    assert await check(harness, audit)
-
-
-async def test_another_vault_key_makes_another_audit(harness: BridgeHarness) -> None:
-    """What another installation noted does not hold here."""
-    await write(harness)
-    stranger = AuditLog(vault=Vault(keys=harness.vault._keys, vault_key=bytes(32), index_key=bytes(range(32))))
-    assert await check(harness, stranger)
 
 
 async def test_no_entry_names_a_thread_for_longer_than_it_lives(harness: BridgeHarness) -> None:

@@ -127,19 +127,6 @@ async def test_a_jump_between_two_runs_is_found(
     assert (len(await alerts(harness)) == 1) is doubted
 
 
-async def test_the_first_start_doubts_nothing(harness: BridgeHarness) -> None:
-    """With nothing to compare with there is no doubt, and the clock is noted once a minute, not more often."""
-    machine = FakeMachine(harness.clock.at)
-    timers = machine.timers(harness)
-    await timers.recover()
-    assert not await clock_trust.is_distrusted(harness.database)
-    await timers._clock_check.record_sample()
-    machine.passed += 59
-    await timers._clock_check.record_sample()
-    noted = await harness.database.fetchval("SELECT value FROM line WHERE name = 'clock_last'")
-    assert noted == f"{machine.wall} 1000.0 first {harness.clock.at}"
-
-
 async def test_a_kill_after_the_clock_was_put_back_tells_the_desk_no_second_time(harness: BridgeHarness) -> None:
     """What was told stands in the commit that told it: a death a moment later finds no new jump."""
     machine = FakeMachine(harness.clock.at)
@@ -151,20 +138,3 @@ async def test_a_kill_after_the_clock_was_put_back_tells_the_desk_no_second_time
     for _ in range(2):
         await machine.timers(harness).recover()
     assert len(await alerts(harness)) == 1
-
-
-@pytest.mark.parametrize(
-    ("last", "now", "jump"),
-    [
-        ("1000.0 500.0 b", (1100.0, 600.0, "b"), 0),
-        ("1000.0 500.0 b", (1000.0 + DAY, 600.0, "b"), DAY - 100),
-        ("100000.0 500.0 b", (100000.0 - DAY, 600.0, "b"), -DAY - 100),
-        ("1000.0 500.0 b", (1000.0 + 3600, 10.0, "c"), 0),
-        ("1000.0 500.0 b", (1000.0 + 2 * DAY, 10.0, "c"), 2 * DAY),
-        ("100000.0 500.0 b", (10000.0, 10.0, "c"), -90000),
-        ("1000.0 500.0 ", (1100.0, 600.0, ""), 0),
-    ],
-)
-def test_a_clock_that_was_set_while_nobody_ran_is_found(last: str, now: tuple[float, float, str], jump: int) -> None:
-    """With the same start of the machine exactly; over a restart of it, a step back or more than half a day is doubted."""
-    assert clock_trust.jump_between(last, ClockSample(*now)) == jump

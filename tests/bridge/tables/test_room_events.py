@@ -32,7 +32,7 @@ from bridge.tables.outbox import number_of
 from tests.bridge.outbound.test_recap import RecapHarness, typed
 from tests.e2e.polling import wait_until
 from tests.fakes.bridge_harness import BridgeHarness
-from tests.fakes.ingest_harness import ADA, DAY, DESK_ROOM, OFFICE_ROOM, THREAD_ROOM, UPLOADS, IngestHarness, message
+from tests.fakes.ingest_harness import ADA, DAY, DESK_ROOM, OFFICE_ROOM, THREAD_ROOM, IngestHarness, message
 from tests.fakes.room_sender_harness import RoomSenderHarness
 
 
@@ -136,17 +136,6 @@ async def test_erase_takes_the_message_its_edits_and_its_receipt(harness: Bridge
     assert len(redacted) == 3, "an event that is not in the room is not redacted"
 
 
-async def test_erase_takes_an_edit_whose_message_has_gone(harness: BridgeHarness) -> None:
-    """An edit of something that was redacted before is redacted too, and only then leaves the index."""
-    sender = RoomSenderHarness(harness)
-    task = await sender.task(EraseMessage(place=THREAD, event_id="$said"))
-    query = "INSERT INTO event (event_id, room_id, owner, about, at) VALUES ('$edit', '!room', '', '$said', 0)"
-    await harness.database.commit(lambda transaction: transaction.execute(query))
-    await sender.room_sender.perform(task)
-    assert sender.room_client.sent == ["q1.0"]
-    assert await index(harness) == {}
-
-
 @pytest.mark.parametrize(
     "action", [EraseMessage(place=THREAD, event_id="$said"), RedactMessage(place=THREAD, ref="answer:$x")]
 )
@@ -207,21 +196,6 @@ async def test_what_is_said_at_the_desk_has_its_time_from_the_start(harness: Bri
     }
 
 
-async def test_a_card_lasts_as_long_as_its_thread_waits(harness: BridgeHarness) -> None:
-    """The card of a thread that is there has no time; one that is posted when the thread is parked by now has."""
-    sender = RoomSenderHarness(harness)
-    task = await sender.task(SendMessage(place=DESK, body="amber heron waits"))
-    query = "INSERT INTO matrix_room (room_id, kind, owner, key_owner) VALUES ('!desk', 'desk', 'desk', 'desk')"
-    await harness.database.commit(lambda transaction: transaction.execute(query))
-    for number, is_gone, later in ((2, False, ""), (4, False, ":1"), (3, True, ""), (5, True, ":1")):
-        if is_gone:
-            await harness.database.commit(lambda transaction: transaction.execute("UPDATE thread SET designation = ''"))
-        card = SendMessage(place=DESK, body="x", ref=f"card:{task.owner}{later}")
-        await sender.room_sender.perform(OutboxTask(number=number, owner=DESK, txn=f"q{number}.0", created=0, action=card))
-        expires = {name: row["expires"] for name, row in (await index(harness)).items()}
-        assert (expires[f"$q{number}.0"] is not None) == is_gone
-
-
 async def test_read_receipts_reach_the_thread_they_are_of(harness: BridgeHarness) -> None:
     """Who has read a thread's event is told to the thread; what is read at the desk concerns nobody.
 
@@ -246,35 +220,3 @@ async def test_a_room_on_its_way_down_is_noted_and_not_heard(harness: BridgeHarn
     )
     assert await ingest.take(message({"msgtype": "m.text", "body": "too late"}, event_id="$late")) == []
     assert set(await index(harness)) == {"$late"}
-
-
-@pytest.mark.parametrize(
-    ("content", "uploads"),
-    [
-        ({"url": "mxc://quietline.localhost/AbcdefGh"}, {"mxc://quietline.localhost/AbcdefGh"}),
-        ({"file": {"url": "mxc://quietline.localhost/AbcdefGh"}}, {"mxc://quietline.localhost/AbcdefGh"}),
-        (
-            {"info": {"thumbnail_file": {"url": "mxc://quietline.localhost/thumbnail"}}},
-            {"mxc://quietline.localhost/thumbnail"},
-        ),
-        (
-            {"m.new_content": {"file": {"url": "mxc://quietline.localhost/anEditOfIt"}, "info": {"thumbnail_url": "x"}}},
-            {"mxc://quietline.localhost/anEditOfIt"},
-        ),
-        ({"url": "mxc://elsewhere.example/AbcdefGh"}, set()),
-        ({"url": "mxc://quietline.localhost/../../etc"}, set()),
-        ({"url": 7, "file": "x"}, set()),
-    ],
-)
-async def test_uploads_are_noted_with_their_room(
-    harness: BridgeHarness, content: dict[str, Any], uploads: set[str]
-) -> None:
-    """What staff upload for a message is noted, so that it goes with its room; addresses of others, and none, are not."""
-    ingest = IngestHarness(harness)
-    await ingest.create_rooms()
-    await ingest.take(message({"msgtype": "m.image", "body": "home.jpg", **content}))
-    await ingest.take(message({"msgtype": "m.text", "body": "nothing else"}, event_id="$next"))
-    assert ingest.woken.count(UPLOADS) == (1 if uploads else 0), "it is put on its room's list at once, and only then"
-    rows = await harness.database.fetch("SELECT mxc, room_id FROM matrix_upload")
-    assert {row["mxc"] for row in rows} == uploads
-    assert all(row["room_id"] == THREAD_ROOM for row in rows)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,7 @@ from bridge.storage.database import Reader, Transaction
 from bridge.tables import clock_trust
 from bridge.tables.suppression import Suppression
 from tests.bot.hypothesis_settings import COMMON, EXPLORES
-from tests.e2e.polling import STEP_TIMEOUT, wait_until
+from tests.e2e.polling import wait_until
 from tests.fakes.bridge_harness import HANDSET, BridgeHarness
 
 SUE = "@sue:line.example"
@@ -165,17 +164,6 @@ async def test_no_number_is_in_it_and_it_is_slow(
     assert all(limit >= 19 * 1024 * 1024 and passes >= 2 for limit, passes in costs)
 
 
-async def test_hashing_does_not_hold_the_loop_up(harness: BridgeHarness, monkeypatch: pytest.MonkeyPatch) -> None:
-    """While phones are hashed the event loop goes on: here it is the loop that lets the hashing end."""
-    let_go = threading.Event()
-    # False, and too late, where nothing else runs meanwhile.
-    monkeypatch.setattr(Suppression, "_slow_digest", lambda _self, _number: bytes([let_go.wait(STEP_TIMEOUT)]))
-    hashed = asyncio.gather(*(harness.suppression.digest(Phone(f"+1206555{n:04}")) for n in range(3)))
-    await asyncio.sleep(0)
-    let_go.set()
-    assert set(await hashed) == {bytes([True])}
-
-
 async def test_a_blocked_phone_makes_no_thread(harness: BridgeHarness) -> None:
     """After its thread is gone, what a blocked phone sends makes no thread, key, room or card; the desk counts it once."""
     owner = await harness.receive_text("you", message_id="m1")
@@ -215,15 +203,6 @@ async def test_no_block_ends_by_a_clock_that_is_not_trusted(harness: BridgeHarne
     await harness.receive_text("and again", message_id="m3")
     await harness.wait_until_drained()
     assert harness.messages_shown(owner) == ["you", "and again"]
-
-
-async def test_a_block_that_is_taken_back_is_forgotten(harness: BridgeHarness) -> None:
-    """`!block off` lets the next thread be like any other."""
-    owner = await harness.receive_text("you", message_id="m1")
-    await harness.wait_until_drained()
-    await block(harness, owner)
-    await block(harness, owner, "!block off")
-    assert await harness.count("suppression") == 0
 
 
 async def test_a_stop_and_its_memory_are_one_commit(harness: BridgeHarness) -> None:

@@ -39,18 +39,6 @@ async def seeded(tmp_path: Path) -> AsyncIterator[BridgeHarness]:
     await harness.close()
 
 
-async def test_seeded_threads_are_threads(seeded: BridgeHarness) -> None:
-    """The start accepts what was seeded, one who was known is known again, and one who talks is heard in their thread."""
-    assert len(seeded.engine.desk.threads) == 40
-    known = await seeded.thread_id(PARKED_PHONE)
-    assert await seeded.receive_text("again", message_id="1", sender=PARKED_PHONE) == known
-    talks = await seeded.receive_text("still here", message_id="2", sender=seeding.open_phone(7).reveal())
-    await seeded.wait_until_drained()
-    assert (await seeded.thread(known)).designation
-    assert seeded.messages_shown(talks) == ["still here"]
-    assert await seeded.count("thread") == 100
-
-
 @pytest.mark.sqlite_only
 async def test_nothing_reads_all_that_is_kept(seeded: BridgeHarness, monkeypatch: pytest.MonkeyPatch) -> None:
     """Texts of new, known and talking texters, and a change at the desk: no statement goes through a table of everybody."""
