@@ -135,7 +135,7 @@ class CanaryLine:
 
 
 @asynccontextmanager
-async def run_canary_line(directory: Path, *, handset: bool = False) -> AsyncIterator[CanaryLine]:
+async def run_canary_line(directory: Path) -> AsyncIterator[CanaryLine]:
     """Run a line with a canary during the block, which begins after the first successful trip."""
     stack = Stack(directory)
     line = CanaryLine(stack)
@@ -144,7 +144,7 @@ async def run_canary_line(directory: Path, *, handset: bool = False) -> AsyncIte
     async with served(app) as url:
         try:
             await stack.prepare()
-            _configure(stack, url, handset=handset)
+            _configure(stack, url)
             await stack.start()
             await line.wait_for(ok=True)
             yield line
@@ -152,7 +152,7 @@ async def run_canary_line(directory: Path, *, handset: bool = False) -> AsyncIte
             await stack.end()
 
 
-def _configure(stack: Stack, call_url: str, *, handset: bool) -> None:
+def _configure(stack: Stack, call_url: str) -> None:
     for name, value in (("canary", secrets.token_hex(32)), ("call", f"{call_url}/call")):
         path = stack.data / "secrets" / name
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600), "w") as file:
@@ -162,5 +162,5 @@ def _configure(stack: Stack, call_url: str, *, handset: bool) -> None:
     lines = yaml.safe_load((stack.data / "config.yaml").read_text(encoding="utf-8"))["lines"]
     lines[0]["packs"].append(str(pack))
     lines[0]["on_call"] = {"webhook_file": str(stack.data / "secrets" / "call")}
-    canary = {"secret_file": str(stack.data / "secrets" / "canary"), "handset": handset}
+    canary = {"secret_file": str(stack.data / "secrets" / "canary"), "handset": False}
     stack.configure(lines=lines, canary={**canary, "every": EVERY, "slow": SLOW, "limit": LIMIT})

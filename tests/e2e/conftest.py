@@ -111,7 +111,7 @@ async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack
     directory = tmp_path_factory.mktemp("line")
     settings = {**separate_line.HURRIED, "close_undo": "5 s"}
     drills = hurried(directory / "drills")
-    async with separate_line.run_line(directory, settings=settings, drills=drills, metrics=True, plan=True) as staffed_line:
+    async with separate_line.run_line(directory, settings=settings, drills=drills, metrics=True) as staffed_line:
         yield staffed_line.stack
         if not staffed_line.carrier.planted:  # its tests sent no text, as when one file runs alone
             await staffed_line.carrier.text(handset(), "a text for the files to be looked through")

@@ -18,7 +18,6 @@ from typing import Any
 import aiohttp
 import yaml
 
-from bridge.runtime.postgres_url import PostgresUrl
 from tests.e2e.polling import wait_until
 from tests.e2e.stack import ROOT, run
 
@@ -38,25 +37,20 @@ class JoinedSynapse:
         self._config = directory / "etc" / "homeserver.yaml"
         self._pasted = directory / "etc" / "conf.d" / "quietline.yaml"
 
-    def set_up(self, *, postgres: PostgresUrl | None = None, public: str | None = None) -> None:
-        """Write the earlier configuration of an agency, with its own people and without federation.
-
-        `postgres`: the database, if not SQLite; `public`: the URL of a proxy in front of it.
-        """
+    def set_up(self) -> None:
+        """Write the earlier configuration of an agency, with its own people and without federation."""
         self._pasted.parent.mkdir(parents=True)
         listener = {
             "type": "http",
             "port": self._port,
             "bind_addresses": ["127.0.0.1"],
-            "x_forwarded": public is not None,
             "resources": [{"names": ["client"]}],
         }
-        sqlite = {"name": "sqlite3", "args": {"database": str(self.directory / "homeserver.db")}}
         configuration: dict[str, Any] = {
             "server_name": self.server_name,
-            "public_baseurl": f"{public or self.url}/",
+            "public_baseurl": f"{self.url}/",
             "listeners": [listener],
-            "database": {"name": "psycopg2", "args": postgres.for_libpq()} if postgres else sqlite,
+            "database": {"name": "sqlite3", "args": {"database": str(self.directory / "homeserver.db")}},
             "media_store_path": str(self.directory / "media"),
             "pid_file": str(self.directory / "pid"),
             "signing_key_path": str(self.directory / "signing.key"),
@@ -73,10 +67,6 @@ class JoinedSynapse:
         """Do what the checklist of a line says, with the files beside it in `synapse/`."""
         shutil.copyfile(written / "quietline-registration.yaml", self.place)
         self.place.chmod(0o600)
-        self.paste_settings(written)
-
-    def paste_settings(self, written: Path) -> None:
-        """Copy the settings of a line into Synapse's folder of settings; they replace those of another line."""
         shutil.copyfile(written / "quietline.yaml", self._pasted)
 
     @asynccontextmanager

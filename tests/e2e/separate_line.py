@@ -13,7 +13,6 @@ from typing import Any, Final, TypeVar
 import yaml
 
 from tests.e2e.nio_client import NioClient
-from tests.e2e.shift_plan import EVERYBODY, plan_file, put_plan
 from tests.e2e.stack import Stack
 from tests.e2e.staff_client import Account, StaffClient
 from tests.e2e.staffed_line import StaffedLine
@@ -37,12 +36,10 @@ async def run_line(
     settings: Mapping[str, Any] | None = None,
     metrics: bool = False,
     drills: Path | None = None,
-    plan: bool = False,
 ) -> AsyncIterator[StaffedLine]:
     """Run a line during the block.
 
-    Its first start already has these `settings` of the pack, this folder of `drills`, with `plan` a plan of shifts with
-    everybody on shift, and `metrics`.
+    Its first start already has these `settings` of the pack, this folder of `drills`, and `metrics`.
     """
     stack = Stack(directory)
     try:
@@ -57,10 +54,7 @@ async def run_line(
             lines[0]["packs"].append(str(pack))
         if drills is not None:
             lines[0]["drills"] = [str(drills)]
-        if plan:
-            put_plan(stack.data, *EVERYBODY)
-            lines[0]["calendar"] = {"file": str(plan_file(stack.data))}
-        if settings is not None or drills is not None or plan:
+        if settings is not None or drills is not None:
             configured["lines"] = lines
         stack.configure(**configured)
         await stack.start()

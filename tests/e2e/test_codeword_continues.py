@@ -46,6 +46,7 @@ async def own(
             yield staffed_line, clients
 
 
+@pytest.mark.long
 @pytest.mark.practice(10)
 async def test_the_codeword_check_continues(own: tuple[StaffedLine, list[StaffClient]]) -> None:
     """Challenged, the bridge killed, answered, killed again before the verdict; another assignee; parked; begun again.

@@ -12,7 +12,7 @@ from tests.e2e import separate_line
 from tests.e2e.carrier_api import handset
 from tests.e2e.conftest import StrictClientFactory
 from tests.e2e.staff_client import StaffClient, TimelineItem
-from tests.e2e.staffed_line import NOTE, Conversation, StaffedLine
+from tests.e2e.staffed_line import NOTE, StaffedLine
 from tests.e2e.visibility import wait_until_identities_known, wait_until_readable
 
 
@@ -74,42 +74,3 @@ async def test_escalate_take_give_back_transfer(own: tuple[StaffedLine, list[Sta
 
     heard = [text for text in await staffed_line.carrier.texts_delivered(phone) if not text.startswith("Hi, thanks")]
     assert heard == ["an answer before anybody came", "from the supervisor", "from the new advocate"]
-
-
-@pytest.mark.practice(4)
-async def test_off_is_refused_with_a_thread_in_hand(own: tuple[StaffedLine, list[StaffClient]]) -> None:
-    """Nobody goes off duty with a thread in their hands; released, it waits at the desk again and they may go."""
-    staffed_line, (_, bea, sol) = own
-    desk = staffed_line.ready.desk_room
-    phone = handset()
-    card = await staffed_line.wait_for_card(bea, phone, "somebody else's first words")
-    conversation: Conversation = await staffed_line.claim(bea, phone, card, by="!claim")
-    await bea.say(desk, "!off")
-    await bea.find(
-        desk,
-        "told which thread",
-        lambda i: i.sender == staffed_line.ready.bot and conversation.designation in i.body and "release" in i.body,
-    )
-    await bea.say(conversation.room, "!release")
-    await sol.find(
-        desk,
-        "waits again",
-        lambda i: i.sender == staffed_line.ready.bot and f"{conversation.designation} · waiting again" in i.body,
-    )
-
-
-async def test_a_lost_device_is_signed_out(own: tuple[StaffedLine, list[StaffClient]]) -> None:
-    """A supervisor signs a person out everywhere with one command, and reads how many devices that were."""
-    staffed_line, (_, bea, sol) = own
-    desk = staffed_line.ready.desk_room
-    await sol.say(desk, f"!devices {bea.mxid}")
-    listed = await sol.find(
-        desk, "her device is listed", lambda i: i.sender == staffed_line.ready.bot and "· trusted" in i.body
-    )
-    assert "STALE" not in listed.body
-    await sol.say(desk, f"!signout {bea.mxid}")
-    await sol.find(desk, "told that it is done", lambda i: "is signed out everywhere (1 device(s))" in i.body)
-    await sol.say(desk, f"!devices {bea.mxid}")
-    await sol.find(
-        desk, "no device is left", lambda i: i.sender == staffed_line.ready.bot and "No devices are known" in i.body
-    )

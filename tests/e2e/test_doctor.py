@@ -80,15 +80,6 @@ def frozen(stack: Stack, part: str) -> Iterator[None]:
         os.kill(pid, signal.SIGCONT)
 
 
-async def told(stack: Stack, name: str) -> dict[str, Any]:
-    """Wait until `doctor` finds this row not well; return it."""
-
-    async def found() -> dict[str, Any] | None:
-        return (await faults(stack)).get(name)
-
-    return await wait_until(f"`doctor` tells of {name}", found, every=3)
-
-
 async def test_a_line_becomes_well_when_its_people_come(
     real: tuple[Stack, Account], strict_client_factory: StrictClientFactory
 ) -> None:
@@ -128,34 +119,6 @@ async def test_a_line_becomes_well_when_its_people_come(
     finally:
         for client in clients:
             await client.stop()
-
-
-async def test_a_homeserver_that_limits_the_bridge_and_lost_its_module(real: tuple[Stack, Account]) -> None:
-    """What the running homeserver does is told, whatever made it so; and that it died in between."""
-    stack, _ = real
-    registration = stack.data / "homeserver" / "registration.yaml"
-    before = registration.read_text()
-    registration.write_text(before.replace("rate_limited: false", "rate_limited: true"))
-    await stack.kill("homeserver")
-    assert "rate_limited" in (await told(stack, "homeserver limits"))["what"]
-    assert "the homeserver" in (await told(stack, "restarts"))["what"]
-    registration.write_text(before)
-    settings = stack.data / "homeserver" / "homeserver.yaml"
-    loaded = yaml.safe_load(settings.read_text())
-    settings.write_text(yaml.safe_dump({**loaded, "modules": []}))
-    await stack.kill("homeserver")
-    assert "not loaded" in (await told(stack, "homeserver module"))["what"]
-
-
-async def test_a_killed_bridge_is_told_after_it_runs_again(real: tuple[Stack, Account]) -> None:
-    """The restart hides nothing."""
-    stack, _ = real
-    await stack.kill("bridge")
-
-    async def counted() -> bool | None:
-        return "the bridge" in (await told(stack, "restarts"))["what"] or None
-
-    await wait_until("the bridge's death is counted", counted)
 
 
 def _password(stack: Stack, user: str) -> str:

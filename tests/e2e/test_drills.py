@@ -21,7 +21,7 @@ from policies.drills.load import load_drills
 from policies.drills.script import Text
 from policies.pack import TextName
 from tests.deploy.docs.printed_card import HAND_OVER, LIMITS, NOTE, SAFE, STOP, TAKE, PrintedCard
-from tests.e2e.drill_player import DrillPlayer, over, script_of, texts_of
+from tests.e2e.drill_player import DrillPlayer
 from tests.e2e.polling import together, wait_until
 from tests.e2e.staff_client import StaffClient
 from tests.e2e.staffed_line import NOTE as NOTED
@@ -75,15 +75,6 @@ async def cleared(
 async def office_of(client: StaffClient) -> str:
     """Return a person's office."""
     return next(room for room, name in (await client.joined()).items() if name == "office")
-
-
-async def play(player: DrillPlayer, *names: str) -> str:
-    """Play drills to debriefs that find well what the practices ask; returns the last of them."""
-    debrief = ""
-    for name in names:
-        debrief = await player.play(name)
-        assert "Texts of ours that reached the phone" in debrief
-    return debrief
 
 
 async def read_card(player: DrillPlayer, on_answer: Callable[[], Awaitable[None]]) -> Conversation:
@@ -141,86 +132,6 @@ async def test_a_card_is_enough_and_drills_go_on_over_a_kill_of_the_bridge(
     assert COLLEAGUE not in debrief
     assert PANIC not in debrief
     assert "practice 9" in debrief
-
-
-@pytest.mark.long
-async def test_a_drill_ends_when_its_person_stops_it(players: tuple[DrillPlayer, DrillPlayer]) -> None:
-    """The debrief says what left until then, while a colleague's drills go on."""
-    ada, bea = players
-    desk, ending = ada.staffed_line.ready.desk_room, over(script_of("first-contact"))
-
-    async def stops() -> None:
-        conversation = await bea.take("!drill first-contact")
-        await bea.wait_for_texts(conversation, 1)
-        said = await bea.client.say(conversation.room, "Yes, this is the line.")
-        await conversation.wait_for_receipt(said, "delivered")
-        # Back to nobody: with the end of the drill it closes at once, and the queue is as it was.
-        async with bea.begins:  # the card of a thread that waits again is none that a colleague claims
-            await conversation.wait_for_receipt(await bea.client.say(conversation.room, "!release"), NOTED)
-            await bea.client.say(desk, "!drill stop")
-            # She has the debrief of an earlier one of that name.
-            await bea.client.find(
-                bea.office,
-                "the debrief says what left",
-                lambda i: i.sender == bea.bot and ending in i.body and "Yes, this is the line." in i.body,
-            )
-        await bea.client.say(desk, "!drill stop")
-        await bea.client.find(desk, "none runs", lambda i: i.sender == bea.bot and "No drill of yours runs." in i.body)
-        await play(bea, "overdose")
-
-    await together(play(ada, "disclosure", "silence"), stops())
-
-
-@pytest.mark.long
-async def test_a_prank_that_comes_back(players: tuple[DrillPlayer, DrillPlayer]) -> None:
-    """After `!different` the next text of that phone is a thread of its own, with another card; meanwhile others play."""
-    ada, bea = players
-
-    async def prank() -> None:
-        conversation = await ada.take("!drill prank")
-        texts = texts_of("prank")
-        for number in range(2):
-            await ada.wait_for_texts(conversation, number + 1)
-            await ada.react(conversation, "prank", number)
-        await ada.wait_for_texts(conversation, 3)
-        again = await ada.take("!different", conversation.room)
-        assert await ada.wait_for_texts(again, 1) == [texts[3]]
-        assert again.designation != conversation.designation
-        await ada.say(again, "!escalate")
-        await ada.debrief("prank")
-
-    await together(prank(), play(bea, "agreed-word", "stop-by-mistake"))
-
-
-@pytest.mark.long
-async def test_a_change_of_shift_with_two_at_once(players: tuple[DrillPlayer, DrillPlayer]) -> None:
-    """Both threads are handed over and accepted; whoever took over answers and reads the debrief as well."""
-    ada, bea = players
-    name = "shift-change"
-    first = await ada.take(f"!drill {name}")
-    cards = {card.event_id for card in await ada.staffed_line.queue_cards(ada.client)}
-    await ada.wait_for_texts(first, 1)
-    await ada.react(first, name, 0)
-    second = await ada.take_new(cards)
-    await ada.wait_for_texts(second, 1)
-    await ada.react(second, name, 1)
-    await ada.wait_for_texts(first, 2)
-    await ada.react(first, name, 2)
-    await ada.client.find(ada.office, "the shift ends", lambda i: "Your shift ends now" in i.body)
-    for conversation in (second, first):
-        said = await ada.client.say(conversation.room, "!say handover")
-        await conversation.wait_for_receipt(said, "delivered")
-    for conversation in (second, first):
-        before = set(await bea.client.invites())
-        await ada.say(conversation, "!transfer bea she has two children")
-        room = await bea.staffed_line.wait_for_invite(bea.client, before)
-        await bea.client.join(room)
-        await bea.client.say(room, "!accept")
-        await conversation.wait_for_notice("bea is the advocate now")
-    await ada.wait_for_texts(first, 3)
-    await bea.read()
-    await bea.client.say(first.room, "I am bea, and I have read what you wrote.")
-    assert len({(await player.debrief(name)).partition("Thank you")[0] for player in (ada, bea)}) == 1
 
 
 async def test_nothing_is_kept_but_a_count(

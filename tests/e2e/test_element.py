@@ -15,7 +15,6 @@ import pytest_asyncio
 from tests.e2e import separate_line
 from tests.e2e.carrier_api import handset
 from tests.e2e.conftest import ElementClientFactory
-from tests.e2e.element_client import ElementClient
 from tests.e2e.polling import wait_until
 from tests.e2e.second_devices import was_here
 from tests.e2e.staff_client import NO_SHIELD, StaffClient, newest_messages
@@ -125,45 +124,6 @@ async def test_a_transfer_by_a_tap(own: tuple[StaffedLine, StaffClient, StaffCli
     said = await bea.say_raw(conversation.room, content | called)
     await staffed_line.carrier.wait_for_delivery(conversation.handset, said.body)
     await of_bea.wait_for_receipt(said, "delivered")
-
-
-async def test_a_second_device(own: tuple[StaffedLine, StaffClient, StaffClient], conversation: Conversation) -> None:
-    """A device that its owner verifies with the recovery key reads the phone's side from the first word, and is heard."""
-    staffed_line, _, bea = own
-    if not isinstance(bea, ElementClient):
-        pytest.fail("a recovery key needs Element's engine, which has no build for this C library")
-    account = next(a for a in staffed_line.ready.accounts if a.mxid == bea.mxid)
-    second = ElementClient(staffed_line.ready.homeserver, account, recovery_key=await bea.recovery_key())
-    try:
-        await second.start()
-        await wait_until_readable(
-            staffed_line, second, conversation.room, staffed_line.ready.voice, FIRST, "said to both of you"
-        )
-        said = await second.say(conversation.room, "from the other device")
-        await staffed_line.carrier.wait_for_delivery(conversation.handset, said.body)
-    finally:
-        await second.stop()
-
-
-async def test_an_unverified_device(own: tuple[StaffedLine, StaffClient, StaffClient], conversation: Conversation) -> None:
-    """A device that its owner did not verify reads nothing of a thread, and shows why."""
-    staffed_line, _, bea = own
-    account = next(a for a in staffed_line.ready.accounts if a.mxid == bea.mxid)
-    unsigned = ElementClient(staffed_line.ready.homeserver, account, signed=False)
-    puppet = staffed_line.ready.voice
-    try:
-        await unsigned.start()
-        await staffed_line.carrier.text(conversation.handset, "not for an unsigned device")
-        await replace(conversation, client=bea).wait_for_text("not for an unsigned device")
-
-        async def told_why() -> bool | None:
-            shown = [i for i in await unsigned.items(conversation.room) if i.sender == puppet and i.kind != "state"]
-            assert not [i for i in shown if i.kind == "message"]
-            return any("UNVERIFIED" in i.cause for i in shown) or None
-
-        await wait_until("the unverified device says that it has to be verified", told_why)
-    finally:
-        await unsigned.stop()
 
 
 async def test_close_now_leaves_nothing_readable(

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import pytest
 import pytest_asyncio
@@ -101,29 +99,6 @@ async def test_closed_now_nothing_of_it_is_left(own: Stack, staff: tuple[StaffCl
     _nowhere(own.data, *[row[1] for row in threads])
 
 
-async def test_who_texts_again_begins_anew(own: Stack, staff: tuple[StaffClient, StaffClient]) -> None:
-    """A texter who has ended is a stranger: a new thread under a new designation, greeted like anybody."""
-    ada, sol = staff
-    staffed_line = StaffedLine(stack=own, ready=own.ready)
-    number = handset()
-    first = await staffed_line.start_conversation(ada, number, "the first conversation of two")
-    before = set(await sol.invites())
-    await ada.say(first.room, "!escalate")
-    await sol.join(await staffed_line.wait_for_invite(sol, before))
-    await staffed_line.send_closing_command(sol, first.room, "!close now")
-    await wait_until("it is gone", lambda: _gone(own, first.room), within=WAY_DOWN)
-    second = await staffed_line.start_conversation(ada, number, "the second conversation")
-    assert second.room != first.room
-    assert second.designation != first.designation
-
-    async def greeted() -> list[str] | None:
-        received = await staffed_line.carrier.texts_delivered(number)
-        return received if len(received) >= 2 else None
-
-    # The greeting may come behind the words in the room.
-    assert len(await wait_until("greeted a second time", greeted)) == 2
-
-
 @pytest.mark.long
 @pytest.mark.practice(18, 19)
 async def test_a_client_that_was_off_for_a_month(own: Stack, staff: tuple[StaffClient, StaffClient]) -> None:
@@ -161,42 +136,6 @@ async def test_a_client_that_was_off_for_a_month(own: Stack, staff: tuple[StaffC
         await ada.say(conversation.room, "is anybody here")
     code, sheet = await run(own.command("exposure", "--data", str(own.data)))
     assert (code, "after `!close now`, for longer than 10 s, keeps what it had" in sheet) == (0, True), sheet
-
-
-@pytest.mark.long
-async def test_five_hundred_events_go(own: Stack, staff: tuple[StaffClient, StaffClient]) -> None:
-    """A thread of five hundred events, closed now, is gone, looked for and signed for.
-
-    Events that nobody noted, too: they are found by asking the homeserver. How long it takes is `quietline bench ending`.
-    """
-    ada, sol = staff
-    staffed_line = StaffedLine(stack=own, ready=own.ready)
-    conversation = await staffed_line.start_conversation(ada, handset(), "the first of very many")
-    before = set(await sol.invites())
-    await ada.say(conversation.room, "!escalate")
-    await sol.join(await staffed_line.wait_for_invite(sol, before))
-    # Nobody looks: what a client is told of each of these events is not what this is about, and most of the work.
-    for each in staff:
-        await each.away()
-    slots = asyncio.Semaphore(8)
-
-    async def one(number: int) -> None:
-        # No two alike: what is alike in the same millisecond is one event, for its id is a hash of it.
-        words = f"{number:0400}"
-        content = {"algorithm": "m.megolm.v1.aes-sha2", "ciphertext": words, "session_id": "s", "sender_key": "k"}
-        async with slots:
-            path = f"rooms/{quote(conversation.room)}/send/m.room.encrypted/many{number}"
-            await staffed_line.as_bot("PUT", path, {**content, "device_id": "d"})
-
-    await asyncio.gather(*(one(number) for number in range(500)))
-    count = len(rows(own, "SELECT id FROM erasure_certificate"))
-    await sol.back()
-    await staffed_line.send_closing_command(sol, conversation.room, "!close now")
-    await wait_until("it is on its way", lambda: _is(own, "SELECT step FROM erasure WHERE kind = 'room'"), within=30)
-    await sol.away()
-    await wait_until("two more receipts", lambda: _receipts(own, count + 2), within=WAY_DOWN, seen=lambda: _way(own))
-    signed = [json.loads(body) for (body,) in rows(own, "SELECT body FROM erasure_certificate")]
-    assert max(certificate["gone"].get("events", 0) for certificate in signed) > 500
 
 
 def rows(own: Stack, query: str, *values: Value) -> list[Any]:

@@ -17,15 +17,13 @@ import pytest_asyncio
 from tests.e2e import separate_line
 from tests.e2e.carrier_api import handset
 from tests.e2e.conftest import StrictClientFactory
-from tests.e2e.polling import assert_never, wait_until
+from tests.e2e.polling import wait_until
 from tests.e2e.second_devices import second_device, strict
 from tests.e2e.staff_client import NO_SHIELD, StaffClient
 from tests.e2e.staffed_line import Conversation, StaffedLine
 from tests.e2e.visibility import (
     READ_TIMEOUT,
-    wait_until_identities_known,
     wait_until_readable,
-    wait_until_readable_or_recap,
 )
 
 
@@ -45,33 +43,6 @@ async def texts(staffed_line: StaffedLine, conversation: Conversation, body: str
     """Have the handset text, and wait until it is in the room, readable."""
     await staffed_line.carrier.text(conversation.handset, body)
     await wait_until_readable(staffed_line, client, conversation.room, staffed_line.ready.voice, body)
-
-
-async def test_a_first_login_after_the_words(
-    own: tuple[StaffedLine, StaffClient, StaffClient], strict_client_factory: StrictClientFactory
-) -> None:
-    """A person who had no device at all while a thread went on logs in, listens in, and reads both sides of it."""
-    staffed_line, ada, _ = own
-    conversation = await staffed_line.start_conversation(ada, handset(), "said before you had a device")
-    await ada.say(conversation.room, "answered before you had a device")
-    await ada.say(conversation.room, "// noted before you had a device")
-    sol = await strict_client_factory.log_in(staffed_line.ready.homeserver, staffed_line.ready.account("supervisor"))
-    try:
-        await staffed_line.bring_to_desk(sol)
-        await wait_until_identities_known(staffed_line, sol)
-        await sol.say(staffed_line.ready.desk_room, f"!listen {conversation.designation}")
-        assert await staffed_line.wait_for_invite(sol, set()) == conversation.room
-        await sol.join(conversation.room)
-        await wait_until_readable(
-            staffed_line, sol, conversation.room, staffed_line.ready.voice, "said before you had a device"
-        )
-        typed = ("answered before you had a device", "// noted before you had a device")
-        await wait_until_readable_or_recap(conversation, sol, ada.mxid, *typed)
-        await texts(staffed_line, conversation, "said while you listen", client=sol)
-        await ada.say(conversation.room, "typed while you listen")
-        await wait_until_readable(staffed_line, sol, conversation.room, ada.mxid, "typed while you listen")
-    finally:
-        await sol.stop()
 
 
 async def test_a_second_device_later(own: tuple[StaffedLine, StaffClient, StaffClient]) -> None:
@@ -147,33 +118,6 @@ async def test_a_second_device_later(own: tuple[StaffedLine, StaffClient, StaffC
         )
         assert "regretted" not in again.body
         assert await staffed_line.carrier.texts_delivered(conversation.handset) == before
-
-
-@pytest.mark.long
-async def test_a_second_device_accepts_the_invitation(own: tuple[StaffedLine, StaffClient, StaffClient]) -> None:
-    """Whichever device a person accepts on, that one reads both sides, and what comes."""
-    staffed_line, ada, bea = own
-    conversation = await staffed_line.start_conversation(ada, handset(), "said before you came on either")
-    await ada.say(conversation.room, "// typed before you came on either")
-    async with second_device(staffed_line, bea) as second:
-        await ada.say(conversation.room, f"!with {bea.mxid}")
-        assert await staffed_line.wait_for_invite(second, set()) == conversation.room
-        await second.join(conversation.room)
-        await wait_until_readable(
-            staffed_line, second, conversation.room, staffed_line.ready.voice, "said before you came on either"
-        )
-        await wait_until_readable_or_recap(conversation, second, ada.mxid, "// typed before you came on either")
-        await texts(staffed_line, conversation, "said while you are here", client=second)
-        await ada.say(conversation.room, "// typed while you are here")
-        await wait_until_readable(staffed_line, second, conversation.room, ada.mxid, "// typed while you are here")
-        await wait_until_readable(
-            staffed_line,
-            bea,
-            conversation.room,
-            staffed_line.ready.voice,
-            "said before you came on either",
-            "said while you are here",
-        )
 
 
 _questions = itertools.count()
@@ -257,47 +201,3 @@ async def test_whoever_left_gets_neither_words_nor_keys(own: tuple[StaffedLine, 
     await wait_until_readable(
         staffed_line, ada, conversation.room, staffed_line.ready.voice, "before she leaves", "after she has left"
     )
-
-
-@pytest.mark.long
-async def test_handed_over_left_and_come_back(own: tuple[StaffedLine, StaffClient, StaffClient]) -> None:
-    """Whoever leaves reads nothing that comes afterwards; asked back in, they read everything from the first word."""
-    staffed_line, ada, bea = own
-    conversation = await staffed_line.start_conversation(ada, handset(), "the first words")
-    await ada.say(conversation.room, "// from ada, before she hands it over")
-    await ada.say(conversation.room, f"!transfer {bea.mxid} quiet")
-    assert await staffed_line.wait_for_invite(bea, set()) == conversation.room
-    await bea.join(conversation.room)
-    await wait_until_readable(staffed_line, bea, conversation.room, staffed_line.ready.voice, "the first words")
-    await wait_until_readable(staffed_line, bea, conversation.room, ada.mxid, "// from ada, before she hands it over")
-    await bea.say(conversation.room, "!accept")
-    await wait_until_readable(
-        staffed_line,
-        bea,
-        conversation.room,
-        staffed_line.ready.bot,
-        "bea is the advocate now: the phone hears them, and nobody else.",
-    )
-
-    await ada.leave(conversation.room)
-    await texts(staffed_line, conversation, "after ada has left", client=bea)
-    await bea.say(conversation.room, "// from bea, after ada has left")
-
-    async def overheard() -> list[str] | None:
-        return [i.brief() for i in await ada.items(conversation.room) if i.body and "after ada has left" in i.body] or None
-
-    async def out() -> bool | None:
-        return conversation.room not in await ada.joined() or None
-
-    await wait_until("her client knows that she left", out)
-    await assert_never("somebody who left reads on", overheard, during=3)
-    assert conversation.room not in await ada.invites()
-
-    await bea.say(conversation.room, f"!transfer {ada.mxid} quiet")
-    assert await staffed_line.wait_for_invite(ada, set()) == conversation.room
-    await ada.join(conversation.room)
-    await ada.say(conversation.room, "!accept")
-    await wait_until_readable(
-        staffed_line, ada, conversation.room, staffed_line.ready.voice, "the first words", "after ada has left"
-    )
-    await wait_until_readable_or_recap(conversation, ada, bea.mxid, "// from bea, after ada has left")

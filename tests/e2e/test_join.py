@@ -10,7 +10,7 @@ import json
 import os
 import socket
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -67,14 +67,10 @@ async def init(stack: Stack, synapse: JoinedSynapse, gateway: FakeKannel) -> Non
 
 
 @asynccontextmanager
-async def bridge(
-    stack: Stack, *, environment: Mapping[str, str] | None = None, take_over: bool = False
-) -> AsyncIterator[ReadyFile]:
+async def bridge(stack: Stack) -> AsyncIterator[ReadyFile]:
     """Run the bridge alone, as a unit does, and say what a client needs of it; systemd hears what it waits for.
 
     It may make no code while it runs, as in its unit, where the kernel knows such a thing.
-
-    `environment`: what else stands in the unit's.
     """
     log = stack.outputs.open("ab")
     systemd = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -83,11 +79,11 @@ async def bridge(
     asyncio.get_running_loop().add_reader(systemd, lambda: said.append(systemd.recv(1000).decode()))
     process = await asyncio.create_subprocess_exec(
         *((sys.executable, "-P", "-m", "tests.fakes.without_new_code") if is_known() else ()),
-        *stack.command("bridge", "--data", str(stack.data), *(["--take-over"] if take_over else [])),
+        *stack.command("bridge", "--data", str(stack.data)),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=log,
         stderr=log,
-        env={**os.environ, **(environment or {}), "NOTIFY_SOCKET": notify, "WATCHDOG_USEC": "1500000"},
+        env={**os.environ, "NOTIFY_SOCKET": notify, "WATCHDOG_USEC": "1500000"},
     )
     file = stack.data / "run" / "bridge.json"
     try:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 
-import pytest
 import pytest_asyncio
 import yaml
 
@@ -42,44 +41,6 @@ async def faulty(staffed_line: StaffedLine) -> AsyncIterator[FaultyHomeserver]:
         await stack.wait_until_well()
 
 
-@pytest.mark.parametrize("child", ["bridge", "homeserver"])
-async def test_words_during_an_outage_arrive_once_and_in_order(conversation: Conversation, child: str) -> None:
-    """An answer said while the part is dead reaches the phone once; texts sent meanwhile reach the room once, in order."""
-    carrier, stack, client = (
-        conversation.staffed_line.carrier,
-        conversation.staffed_line.stack,
-        conversation.client,
-    )
-    had, received = (
-        await conversation.texts_in_room(whole=True),
-        await carrier.texts_delivered(conversation.handset),
-    )
-    texts = [f"text {number} while the {child} is away" for number in range(6)]
-    answers = [f"just before the {child} died", f"while the {child} was away"]
-
-    await client.say(conversation.room, answers[0])
-    old = stack.ready.pids[child]
-    await stack.kill(child, back=False)
-    saying = asyncio.create_task(client.say(conversation.room, answers[1]))
-    for number, text in enumerate(texts):
-        await carrier.text(conversation.handset, text)
-        if number == 2:
-            await stack.back(child, old)
-            await stack.kill(child, back=False)  # as soon as it was started again
-        await asyncio.sleep(0.1)
-    await saying
-
-    await carrier.wait_for_acknowledgements(conversation.handset, len(had) + len(texts), within=60)
-    for answer in answers:
-        await carrier.wait_for_delivery(conversation.handset, answer, within=60)
-    await conversation.wait_for_text(texts[-1])
-    assert await conversation.texts_in_room(whole=True) == [*had, *texts]
-    assert await carrier.texts_delivered(conversation.handset) == [*received, *answers]
-    for answer in answers:
-        said = await client.find(conversation.room, "the answer", lambda i, a=answer: i.body == a)  # type: ignore[misc]
-        await conversation.wait_for_receipt(said, "delivered")
-
-
 async def test_words_survive_a_homeserver_with_bad_moments(conversation: Conversation, faulty: FaultyHomeserver) -> None:
     """Texts that come in each mood reach the room once, in order; answers said before, in and after it reach the phone."""
     carrier, client = conversation.staffed_line.carrier, conversation.client
@@ -112,13 +73,3 @@ async def test_words_survive_a_homeserver_with_bad_moments(conversation: Convers
         said = await client.find(conversation.room, "the answer", lambda i, a=answer: i.body == a)  # type: ignore[misc]
         await conversation.wait_for_receipt(said, "delivered")
     assert await carrier.texts_delivered(conversation.handset) == [*received, *answers]
-
-
-async def test_the_line_stands_after_the_outages(staffed_line: StaffedLine) -> None:
-    """Every part answers, and ready.json shows the processes that run."""
-    await staffed_line.stack.wait_until_well()
-
-    async def all_there() -> bool | None:
-        return set(staffed_line.stack.ready.pids.values()) <= staffed_line.stack.processes().keys() or None
-
-    await wait_until("all of ready.json's processes run", all_there)

@@ -7,7 +7,6 @@ of the certificates; of what `init` wrote only ports and the certificate are cha
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import shutil
 import subprocess
@@ -21,25 +20,20 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-import psycopg2
 import pytest
 import pytest_asyncio
 import yaml
 
-from bridge.erasure.certificate import KEPT_PAGES
-from bridge.runtime.postgres_url import PostgresUrl
 from tests.conftest import FIGURES
 from tests.deploy.init.proxy_rig import Upstream, caddy_site, make_certificates, running_proxy
 from tests.e2e.conftest import StrictClientFactory
-from tests.e2e.first_answer import HANDSET, Network, answer_a_text, read_handout
-from tests.e2e.joined_synapse import JoinedSynapse
+from tests.e2e.first_answer import HANDSET, Network, answer_a_text
 from tests.e2e.polling import wait_until
 from tests.e2e.separate_line import HURRIED
-from tests.e2e.stack import ROOT, ReadyFile, Stack, run
-from tests.e2e.staffed_line import Conversation, StaffedLine
+from tests.e2e.stack import ROOT, Stack, run
+from tests.e2e.staffed_line import Conversation
 from tests.e2e.test_init import ANSWERS
-from tests.e2e.test_join import PATH_SECRET, SERVER, bridge
-from tests.fakes import database_file
+from tests.e2e.test_join import PATH_SECRET
 from tests.fakes.kannel import LOGIN, NUMBER
 from tests.fakes.kannel_program import kannel_program
 from tests.fakes.message_centre import MessageCentre
@@ -227,98 +221,3 @@ async def vacuumed(stack: Stack, homeserver: str) -> str | None:
         http.post("/_synapse/client/quietline/vacuum") as answer,
     ):
         return str((await answer.json())["database"]) if answer.status == HTTPStatus.OK else None
-
-
-async def test_the_same_on_the_agencys_own_synapse(
-    tmp_path: Path, site: Site | None, strict_client_factory: StrictClientFactory
-) -> None:
-    """A Synapse on PostgreSQL behind Caddy with a private authority, which bridge, client and Kannel ask through it.
-
-    Nobody said that its tables may be rewritten: they are vacuumed beside everybody, and the receipt of a conversation says
-    what such a database keeps.
-    """
-    if site is None:
-        return
-    stack, synapse_port = Stack(tmp_path), free_ports()
-    agency, public_url = f"https://127.0.0.1:{site.port}", f"https://127.0.0.1:{site.port + 1}"
-    synapse = JoinedSynapse(tmp_path / "agency", synapse_port, SERVER)
-    synapse.set_up(postgres=PostgresUrl.parse(site.postgres.make_database("agency")), public=agency)
-    homeserver = {"url": agency, "public_url": agency, "registration_file": str(synapse.place)}
-    answers = site.answers(public_url, mode="join", server_name=SERVER, homeserver=homeserver)
-    async with site.kannel(public_url, answers, stack):
-        config = stack.data / "config.yaml"
-        config.write_text(config.read_text().replace("port: 8449", f"port: {stack.base + 1}"))
-        synapse.paste(stack.data / "synapse")
-        written = caddy_site((stack.data / "proxy" / "Caddyfile").read_text(), public_url, site.tls)
-        before = AGENCY.format(site=agency, tls=site.tls, upstream=f"127.0.0.1:{synapse_port}")
-        async with synapse.running(), site.proxy(written.replace("127.0.0.1:8449", f"127.0.0.1:{stack.base + 1}"), before):
-            # The proxy lets nobody at the administrator's interface: accounts are made on the homeserver's machine.
-            for name in ("mira", "noor"):
-                await synapse.make_account(name, read_handout(stack, name)[1].password)
-            trusting = {"SSL_CERT_FILE": str(site.authority)}
-            async with bridge(stack, environment=trusting) as ready:
-
-                async def is_vacuumed(conversation: Conversation) -> None:
-                    await vacuum_beside_a_dump(stack, synapse, site.postgres)
-                    await end_and_read_the_receipt(stack, ready, conversation)
-
-                await answer_a_text(
-                    stack, ready, strict_client_factory, site.network, authority=site.authority, then=is_vacuumed
-                )
-
-
-async def vacuum_beside_a_dump(stack: Stack, synapse: JoinedSynapse, postgres: PostgresServer) -> None:
-    """Vacuum every table that may hold rows of ours while another reads them; none is written again.
-
-    In its first minutes Synapse makes indexes: each waits for the dump and has its table meanwhile. So a vacuum that is
-    refused is tried with another dump, as it would be another night.
-    """
-
-    def files() -> dict[Any, Any]:
-        return dict(postgres.execute("agency", "SELECT oid, relfilenode FROM pg_class WHERE relkind = 'r'"))
-
-    async def beside_a_dump() -> str | None:
-        dump = psycopg2.connect(postgres.libpq("agency"))
-        try:
-            dump.set_session(isolation_level="REPEATABLE READ")
-            dump.cursor().execute("SELECT count(*) FROM event_json")
-            return await vacuumed(stack, synapse.url)
-        finally:
-            dump.close()
-
-    before = files()
-    assert await wait_until("it is vacuumed beside a dump", beside_a_dump, every=1.0, seen=stack.tail) == "postgres"
-    # Lists of Synapse's own work come and go.
-    after = files()
-    assert [table for table in before.keys() & after if after[table] != before[table]] == []
-    tables = postgres.execute("agency", "SELECT relname FROM pg_stat_user_tables WHERE last_vacuum IS NOT NULL")
-    assert {("event_json",), ("events",), ("room_memberships",), ("device_inbox",)} <= set(tables)
-
-
-async def end_and_read_the_receipt(stack: Stack, ready: ReadyFile, conversation: Conversation) -> None:
-    """End the conversation: its receipt counts the agency's database among what is not gone."""
-    line = StaffedLine(stack=stack, ready=ready)
-    await line.send_closing_command(conversation.client, conversation.room, "!close now")
-
-    async def receipts() -> list[dict[str, Any]] | None:
-        rows = database_file.rows(stack.data / "bridge" / "main.db", "SELECT body FROM erasure_certificate")
-        bodies = [json.loads(str(body)) for (body,) in rows]
-        return [body for body in bodies if body["what"] == "conversation"] or None
-
-    (certificate,) = await wait_until("its receipt is kept", receipts, within=120, seen=stack.tail)
-    assert certificate["left"] == {KEPT_PAGES["postgres"]: 1}
-    assert certificate["gone"]["events"] > 0
-
-
-AGENCY = """\
-{site} {{
-	tls {tls}/host.pem {tls}/host.key
-	@synapse path /_matrix/* /.well-known/matrix/client /_synapse/client/quietline/*
-	handle @synapse {{
-		reverse_proxy {upstream}
-	}}
-	handle {{
-		respond 404
-	}}
-}}
-"""

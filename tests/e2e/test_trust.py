@@ -163,33 +163,3 @@ async def test_the_first_supervisor_is_confirmed_from_the_server(
         await confirmed_reads(stack, sol, identity["devices"][0]["fingerprint"])
     finally:
         await sol.stop()
-
-
-@pytest.mark.long
-async def test_after_a_restore_the_first_supervisor_is_confirmed_anew(
-    real: tuple[Stack, Account], strict_client_factory: StrictClientFactory, tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    """On the new homeserver every identity is new, and nobody of before is trusted; the way in is the same."""
-    old, account = real
-    beside = tmp_path_factory.mktemp("backup")
-    phrase, file = beside / "phrase", beside / "line.backup"
-    phrase.write_text("otter lantern velvet mosaic harbor plum\n")
-    phrase.chmod(0o600)
-    secret = ("--passphrase-file", str(phrase))
-    code, said = await run(old.command("backup", "--data", str(old.data), *secret, "--to", str(file)))
-    assert code == 0, said
-    await old.stop()
-    new = Stack(tmp_path_factory.mktemp("restored"))
-    code, said = await run(new.command("restore", "--data", str(new.data), *secret, str(file)))
-    assert code == 0, said
-    try:
-        await new.start()
-        assert not any(each["confirmed"] for each in (await identities(new)).values())
-        sol = await strict_client_factory.log_in(new.ready.homeserver, account)
-        try:
-            identity = await seen_at_the_desk(new, sol)
-            await confirmed_reads(new, sol, identity["fingerprint"])
-        finally:
-            await sol.stop()
-    finally:
-        await new.end()
