@@ -81,19 +81,6 @@ def test_alike_is_at_most_one_edit(one: str, other: str) -> None:
     assert are_alike(one, other) == are_alike(other, one) == (edits(one, other) <= 1)
 
 
-def test_there_are_enough_words() -> None:
-    """At least 200 first and 300 second words, none of them twice, and none in both lists."""
-    assert len(set(FIRST)) == len(FIRST) >= 200
-    assert len(set(SECOND)) == len(SECOND) >= 300
-    assert not set(FIRST) & set(SECOND)
-
-
-def test_words_are_plain() -> None:
-    """Lower-case English letters, three to twelve of them: any phone and keyboard has them."""
-    odd = [w for w in FIRST + SECOND if not (w.isascii() and w.isalpha() and w.islower() and 3 <= len(w) <= 12)]
-    assert odd == []
-
-
 def test_no_word_is_a_name_or_can_wound() -> None:
     """None is on the two lists of what was struck out, and none contains a word that nobody wants to read here."""
     assert [w for w in FIRST + SECOND if w in NAMES] == []
@@ -119,21 +106,6 @@ def test_first_words_are_unlike_while_there_are_any(seed: int, others: set[str],
     assert second in SECOND
     assert not any(are_alike(first, word) for word in others | strange)
     assert not are_alike(first, second)
-
-
-def test_our_own_words_of_before_are_avoided() -> None:
-    """A first word that was struck out since its thread was opened still keeps those like it away."""
-    for word in FIRST[:20]:
-        free = [word, FIRST[100]]
-        others = [*(w for w in FIRST if w not in free), word + "x"]
-        assert choose_designation(First(), others).split()[0] == FIRST[100]
-
-
-def test_a_seed_gives_one_designation() -> None:
-    """Pure: the same chance and the same open threads give the same words; other chance gives others."""
-    designations = [choose_designation(random.Random(7), ["azure"]) for _ in range(3)]  # noqa: S311
-    assert len(set(designations)) == 1
-    assert len({choose_designation(random.Random(seed), ["azure"]) for seed in range(100)}) > 90  # noqa: S311
 
 
 def test_a_thousand_open_threads() -> None:

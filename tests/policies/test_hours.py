@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policies.holidays import RULES, easter, holidays
+from policies.holidays import holidays
 from policies.hours import next_opening, open_at, opening_text
-from policies.load import load
 from policies.pack import Hours, TextName
 from policies.segments import segments
 from tests.every_row import every_row
@@ -59,22 +57,6 @@ KNOWN = {
 def test_holidays_are_those_that_were_published(rules: str, year: int) -> None:
     """The days themselves and the days given instead of those on a weekend."""
     assert holidays(rules, year) == {date.fromisoformat(f"{year}-{day}") for day in KNOWN[rules, year].split()}
-
-
-@every_row(
-    ("year", "day"), [(1818, "03-22"), (1943, "04-25"), (2000, "04-23"), (2024, "03-31"), (2026, "04-05"), (2038, "04-25")]
-)
-def test_easter(year: int, day: str) -> None:
-    """The earliest and the latest of all, and some between."""
-    assert easter(year) == date.fromisoformat(f"{year}-{day}")
-
-
-@given(st.sampled_from(sorted(RULES)), st.integers(1990, 2200))
-def test_every_year_has_its_holidays(rules: str, year: int) -> None:
-    """Total; all in that year; never fewer working days off than there are rules that fall into it."""
-    days = holidays(rules, year)
-    assert {day.year for day in days} == {year}
-    assert len([day for day in days if day.weekday() < 5]) >= len(RULES[rules]) - 2
 
 
 def test_nobody_answers_on_a_holiday() -> None:
@@ -134,14 +116,6 @@ def test_an_hour_that_comes_twice_and_one_that_does_not_come() -> None:
     assert again.timestamp() == at("2027-11-07 01:00", fold=1)
 
 
-def test_the_same_moment_is_another_hour_elsewhere() -> None:
-    """A line has its own zone, whatever that of the machine."""
-    noon = at("2027-01-04 12:00")
-    assert open_at(hours(), noon)
-    assert not open_at(hours("Asia/Tokyo"), noon)
-    assert open_at(hours(always=True, timezone="UTC"), noon)
-
-
 @given(st.integers(int(at("2026-01-01 00:00")), int(at("2029-01-01 00:00"))), st.sampled_from(["America/New_York", "UTC"]))
 def test_the_next_opening_is_open_and_nothing_before_it_is(now: int, zone: str) -> None:
     """The moment itself is open; a minute before it is not, unless that was before now."""
@@ -181,13 +155,6 @@ def test_how_the_opening_is_said(now: str, language: str, clock: int, said: str)
     assert opening_text(hours(clock=clock), at(now), language) == said
 
 
-def test_noon_and_midnight() -> None:
-    """12:00 PM and 12:00 AM, as clocks of twelve hours have them."""
-    day = at("2027-01-04 23:00")
-    assert opening_text(hours(week=(((0, 60),),) * 7), day, "en") == "12:00 AM"
-    assert opening_text(hours(week=(((720, 780),),) * 7), day, "en") == "12:00 PM"
-
-
 @given(st.integers(0, 24 * 60 - 1), st.integers(0, 366), st.sampled_from(PACK.languages))
 def test_the_after_hours_text_is_one_segment_whenever_it_is_said(minute: int, day: int, language: str) -> None:
     """Whatever hour and date it opens, one GSM-7 segment without a gap in it (practice 28)."""
@@ -202,10 +169,3 @@ def test_the_after_hours_text_is_one_segment_whenever_it_is_said(minute: int, da
     assert words in said
     assert (cut.count, cut.encoding) == (1, "gsm7")
     assert "{" not in said
-
-
-def test_a_pack_names_its_holidays(tmp_path: Path) -> None:
-    """Rules by name, known ones only; the clock is one of two."""
-    own = tmp_path / "own.yaml"
-    own.write_text("name: own\nhours: {timezone: America/New_York, week: {mon: ['08:00-20:00']}, holidays: [us_federal]}\n")
-    assert load(["base", str(own)]).hours.holidays == ("us_federal",)

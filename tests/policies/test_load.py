@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 
 from policies.load import PACKS, PackError, load
 from policies.pack import Pack, Settings, TextName
-from policies.schema import PackFile, SettingsPart
-from policies.yaml_file import parse_yaml
+from policies.schema import PackFile
 from tests.every_row import every_row
 from tests.packs import shipped, write_agency
 
@@ -42,37 +41,6 @@ JSON = st.recursive(
     ),
     max_leaves=12,
 )
-
-
-def test_all_errors_come_at_once_with_their_paths(tmp_path: Path) -> None:
-    """Unknown keys, wrong types, wrong ranges and unknown texts in one pack, and a missing one beside it: all are told."""
-    bad = write_agency(
-        tmp_path,
-        """
-name: Bad Name
-langs: [en]
-settings: {cap: "3", undo_secs: 3, undo_seconds: 500, grace: 72 hours, silence_cues: []}
-hours: {timezone: America/New_York, week: {mon: [8-20, "20:00-08:00"], funday: []}}
-keywords: {stop: {en: [STOP, NO, "?!"]}}
-texts: {greetings: {}, limits: {wordings: {en: {text: "a ", reviewed_by: me}, english: {text: b}}}}
-""",
-    )
-    errors = problems("base", bad, "no-such-pack")
-    paths = [problem.split(":")[0] for problem in errors]
-    for path in (
-        *("name", "langs", "settings.cap", "settings.undo_secs", "settings.undo_seconds", "settings.grace"),
-        *("settings.silence_cues", "hours.week.mon.0", "hours.week.mon.1", "hours.week.funday", "keywords.stop.en.1"),
-        *(
-            "keywords.stop.en.2",
-            "texts.greetings.[key]",
-            "texts.limits.wordings.en.text",
-            "texts.limits.wordings.english.[key]",
-        ),
-        "no-such-pack",
-    ):
-        assert path in paths, path
-    assert "settings.undo_secs: unknown key" in errors
-    assert len(errors) == 16
 
 
 @every_row(
@@ -146,12 +114,6 @@ def test_what_a_pack_may_not_say(tmp_path: Path, text: str, problem: str) -> Non
     assert errors[0].startswith(problem)
 
 
-def test_a_zone_that_went_with_an_upgrade_of_the_system_is_found_again(tmp_path: Path) -> None:
-    """A name that the machine knew before: the sentence says which packages have the zones, also those of old names."""
-    (error,) = problems("base", write_agency(tmp_path, "name: x\nhours: {always: true, timezone: US/Mars}\n"))
-    assert "tzdata-legacy" in error
-
-
 def test_a_problem_shows_no_value(tmp_path: Path) -> None:
     """What stands in a pack is not repeated by the error: it may be a person's name or a number."""
     text = (
@@ -203,29 +165,6 @@ def test_a_pack_is_found_by_name_path_or_folder(tmp_path: Path) -> None:
     for name in ("packs/own", "packs/own/pack.yaml", str(folder)):
         assert load(["base", name], near=tmp_path).names == ("base", "own")
     assert {path.parent.name for path in PACKS.glob("*/pack.yaml")} >= {"base", "rehearsal"}
-
-
-def test_what_comes_with_quietline_is_read_once_and_an_agencys_pack_each_time(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """An agency's words count as they are now, whatever this process read before."""
-    own = write_agency(tmp_path, "name: own\nsettings: {cap: 3}\n")
-    assert load(["base", own]).settings.cap == 3
-    paths: list[Path] = []
-
-    def noted(path: Path) -> Any:
-        paths.append(path)
-        return parse_yaml(path)
-
-    monkeypatch.setattr("policies.load.parse_yaml", noted)
-    write_agency(tmp_path, "name: own\nsettings: {cap: 4}\n")
-    assert load(["base", own]).settings.cap == 4
-    assert paths == [Path(own)]
-
-
-def test_schema_and_settings_have_the_same_names() -> None:
-    """A setting that can be written is one that is read, and the reverse."""
-    assert list(SettingsPart.model_fields) == [field.name for field in dataclasses.fields(Settings)]
 
 
 @given(JSON)

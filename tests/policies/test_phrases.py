@@ -8,7 +8,6 @@ from policies.phrase_matcher import Matcher, PhraseList, make_matcher
 from policies.phrases import (
     GAP_WORDS,
     MAX_ELEMENTS,
-    MAX_WORDS,
     read_groups,
     read_phrase,
     read_spelling,
@@ -75,14 +74,6 @@ def test_a_longer_phrase_takes_back_what_it_overlaps_and_nothing_else() -> None:
     assert both.find("he is here") == {"sign"}
 
 
-def test_a_long_text_is_cut() -> None:
-    """What stands behind the last word that is looked at is not found; in front of it, it is."""
-    long = matcher("he is here")
-    assert long.find("word " * (MAX_WORDS - 3) + "he is here") == {"sign"}
-    assert long.find("word " * MAX_WORDS + "he is here") == frozenset()
-    assert long.find("a. " * MAX_WORDS + "he is here") == frozenset()
-
-
 @every_row(
     "written",
     ["", "^", "... here", "here ...", "a? b?", "<nobody> is", "st*", "a|*", "he is|", "he*is", "w " * (MAX_ELEMENTS + 1)],
@@ -98,12 +89,6 @@ def test_a_spelling_is_one_word(table: dict[str, str]) -> None:
     """What a spelling is looked up by is one plain word, and it stands for at least one."""
     with pytest.raises(ValueError, match="one plain word"):
         read_spelling(table)
-
-
-def test_a_group_has_no_empty_entry() -> None:
-    """An entry without a word would stand for nothing."""
-    with pytest.raises(ValueError, match="cannot be read"):
-        read_groups({"he": ["!"]}, {})
 
 
 def test_words_as_they_are_compared() -> None:

@@ -143,15 +143,6 @@ def test_a_cover_line_is_not_the_challenge(tmp_path: Path) -> None:
         assert errors == [f"texts.cover_2.wordings.{language}: is the same as texts.challenge"]
 
 
-def test_a_pack_that_names_others_cannot_loop(tmp_path: Path) -> None:
-    """Packs do not include each other: who tries is told, in both files, and the line lists them in order instead."""
-    for name, other in (("one", "two"), ("two", "one")):
-        (tmp_path / f"{name}.yaml").write_text(f"name: {name}\ninclude: {other}.yaml\n", encoding="utf-8")
-    with pytest.raises(PackError) as refused:
-        load(["base", "./one.yaml", "./two.yaml"], near=tmp_path)
-    assert refused.value.problems == ["./one.yaml: include: unknown key", "./two.yaml: include: unknown key"]
-
-
 def test_keywords_are_added_and_exits_can_be_changed(tmp_path: Path) -> None:
     """A later pack adds words; what an exit word does is said by the last, and no exit is lost."""
     path = tmp_path / "own.yaml"
@@ -174,16 +165,6 @@ def test_keywords_are_added_and_exits_can_be_changed(tmp_path: Path) -> None:
     assert own.playbooks.keys() == base.playbooks.keys() | {"floods"}
     with pytest.raises((KeyError, ValueError)):
         own.say("train")
-
-
-def test_a_statute_stays_until_another_is_named(tmp_path: Path) -> None:
-    """The agency's own words do not make the law that they have to keep to unknown."""
-    path = tmp_path / "own.yaml"
-    path.write_text("name: own\ntexts: {limits: {wordings: {en: {text: Ours.}}}}\n", encoding="utf-8")
-    pack = load(["base", "us/tx", str(path)])
-    assert pack.texts["limits"].statute == "Tex. Fam. Code Ann. § 261.101"  # type: ignore[index]
-    assert pack.say("limits", "en") == "Ours."
-    assert pack.names == ("base", "us/tx", "own")
 
 
 @pytest.mark.parametrize("name", ["us/zz", "us/CA", "us/../base", "us"])

@@ -30,13 +30,6 @@ def size(part: str, encoding: str) -> int:
     return sum(2 if c in EXTENSION else 1 for c in part)
 
 
-def test_alphabet() -> None:
-    """The default alphabet has 127 characters beside the escape code, the extension ten, and none is in both."""
-    assert (len(DEFAULT_ALPHABET), len(EXTENSION)) == (127, 10)
-    assert not DEFAULT_ALPHABET & EXTENSION
-    assert "\x1b" not in DEFAULT_ALPHABET
-
-
 @every_row(
     ("text", "encoding", "count", "units"),
     [
@@ -124,13 +117,3 @@ def test_like_sms_toolkit(text: str) -> None:
     cut, oracle = segments(text), sms_toolkit.profile_message(text)
     assert list(cut.parts) == [segment["message"] for segment in oracle["segments"]]
     assert cut.units == sum(segment["total_segment_length"] for segment in oracle["segments"])
-
-
-def test_long() -> None:
-    """A megabyte is cut as well."""
-    assert segments("x" * 1_000_000).count == -(-1_000_000 // 153)
-
-
-def test_says_nothing() -> None:
-    """The result's `repr` does not show the text."""
-    assert "word" not in repr(segments("word"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,8 +9,8 @@ import pytest
 from policies.lint import lint
 from policies.load import PackError, load
 from policies.pack import Pack
-from policies.phrase_matcher import Matcher, PhraseList, make_matcher
-from policies.phrases import Phrase, examples
+from policies.phrase_matcher import make_matcher
+from policies.phrases import examples
 from policies.signs import Sign, find_signs
 from tests.every_row import every_row
 from tests.packs import shipped
@@ -86,20 +85,6 @@ def test_words_may_stand_in_a_file_for_each_language(tmp_path: Path) -> None:
     assert error.value.problems == ["./own: words/en.yaml: line 1: a key is there twice; take one out"]
 
 
-def test_the_same_words_are_read_once_and_others_anew(tmp_path: Path) -> None:
-    """A second load of the same words has the same lists; a file that changed on the disk counts as it is now."""
-    first = own(tmp_path, "  en: {signs: {leaving: {phrases: [the kettle sings]}}}\n")
-    assert own(tmp_path, "  en: {signs: {leaving: {phrases: [the kettle sings]}}}\n").signs == first.signs
-    assert first.signs["es"] is BASE.signs["es"]
-    assert first.about_texter["es"] is BASE.about_texter["es"]
-    second = own(tmp_path, "  en: {signs: {leaving: {phrases: [the kettle hums]}}}\n")
-    assert find_signs("the kettle hums", second.signs.values()) == {Sign.LEAVING}
-    assert find_signs("the kettle sings", second.signs.values()) == frozenset()
-    for _ in range(2):
-        with pytest.raises(PackError, match="names a group"):
-            own(tmp_path, "  en: {signs: {leaving: {phrases: [<nobody> sings]}}}\n")
-
-
 @every_row(
     ("words", "problem"),
     [
@@ -137,30 +122,3 @@ def test_lint_finds_what_is_of_no_use(tmp_path: Path, words: str, says: str | No
     ]
     assert [says in finding.what for finding in findings if says] == ([True] if says else [])
     assert all(finding.must and finding.path.startswith("words.en.signs.weapon") for finding in findings)
-
-
-def test_lint_looks_at_the_same_lists_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """And says of them again what it found; other lists are looked at."""
-    twice = own(tmp_path, "  en: {signs: {weapon: {phrases: [k l m n o, k l m n o]}}}\n")
-    findings = [finding for finding in lint(twice) if finding.rule == "signs"]
-    assert len(findings) == 1
-    tried: list[str] = []
-
-    def never_matches(_matcher: Matcher, _every: PhraseList, phrase: Phrase) -> str:
-        tried.append(phrase.source)
-        return ""
-
-    monkeypatch.setattr("policies.lint._never_matches", never_matches)
-    assert [finding for finding in lint(twice) if finding.rule == "signs"] == findings
-    assert tried == []
-    lint(own(tmp_path, "  en: {signs: {weapon: {phrases: [k l m n o p]}}}\n"))
-    assert "k l m n o p" in tried
-
-
-def test_lint_finds_a_phrase_in_a_spelling_that_no_text_has(tmp_path: Path) -> None:
-    """A prefix is not corrected by the spellings; where they change every such word, the phrase is told."""
-    pack = own(tmp_path, "  en: {spelling: {zapp: shock}, signs: {weapon: {phrases: ['zapp*']}}}\n")
-    texts = [finding.what for finding in lint(pack) if finding.rule == "signs"]
-    assert len(texts) == 1
-    assert "no text is taken for" in texts[0]
-    assert [f for f in lint(replace(pack, signs={})) if f.rule == "signs"] == []

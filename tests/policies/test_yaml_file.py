@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import yaml
 
 from policies.load import PACKS
@@ -16,17 +14,6 @@ def test_the_fast_parser_reads_packs_as_the_other_does() -> None:
     assert len(files) > 5
     for file in files:
         assert parse_yaml(file) == yaml.safe_load(file.read_text(encoding="utf-8")), file.name
-
-
-def test_what_a_mapping_merges_it_may_say_again(tmp_path: Path) -> None:
-    """A key of `<<` is there once: also where the mapping that holds it is merged by another, before it is read itself."""
-    path = tmp_path / "pack.yaml"
-    for text in (
-        "a: &a {x: 1, y: 1}\nb: &b {<<: *a, x: 2}\nc: {<<: *b, y: 3}\n",
-        "in: {deep: {a: &a {x: 1}, b: &b {<<: *a, x: 2}}}\nc: {<<: *b}\n",
-    ):
-        path.write_text(text, encoding="utf-8")
-        assert parse_yaml(path) == yaml.safe_load(text)
 
 
 def test_the_place_of_a_key_shows_no_phone_number() -> None:

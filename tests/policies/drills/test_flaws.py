@@ -75,12 +75,6 @@ def test_a_script_ends_on_every_way(bad_script: DrillScript, place: str, what: s
     assert any(flaw.startswith(f"{place}:") and what in flaw for flaw in flaws(bad_script)), flaws(bad_script)
 
 
-def test_a_script_without_its_first_scene_is_no_script() -> None:
-    """The scene with which a drill begins has to be there; nothing else is looked at then."""
-    (flaw,) = flaws(replace(script(HI, End()), scenes={"later": (HI, End())}))
-    assert "no scene “begin”" in flaw
-
-
 @every_row(
     "words",
     [

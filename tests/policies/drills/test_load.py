@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,7 @@ import pytest
 import yaml
 
 from policies.drills.load import SCRIPTS, load_drills
-from policies.drills.script import LANGUAGES, DrillFact, Text
+from policies.drills.script import LANGUAGES, Text
 from policies.load import PackError
 from tests.every_row import every_row
 
@@ -82,23 +81,6 @@ def test_a_bad_file_is_refused_with_its_place(tmp_path: Path, content: Any, what
     assert all(line.startswith("drills/own.yaml: ") for line in message.splitlines())
 
 
-def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
-    """A path that leads nowhere stops the start, too."""
-    with pytest.raises(PackError, match="cannot be read"):
-        load_drills([tmp_path / "none.yaml"])
-
-
-@pytest.mark.parametrize("page", ["drills.md", "drills.es.md"])
-def test_the_page_shows_a_script_that_can_be_played_and_every_fact(tmp_path: Path, page: str) -> None:
-    """Whoever copies what the page shows has a drill; its table names what a script may ask for, and nothing else."""
-    words = (Path(__file__).parents[3] / "deploy" / "docs" / page).read_text(encoding="utf-8")
-    (shown,) = [block for block in re.findall(r"```yaml\n(.*?)```", words, re.DOTALL) if block.startswith("name:")]
-    (tmp_path / "own.yaml").write_text(shown, encoding="utf-8")
-    assert len(load_drills([tmp_path / "own.yaml"])) == len(load_drills()) + 1
-    rows = [row.split("|")[1] for row in words.partition("<!-- facts -->")[2].splitlines() if row.startswith("| `")]
-    assert sorted(name for row in rows for name in re.findall(r"`(\w+)`", row)) == sorted(DrillFact)
-
-
 def test_every_texter_speaks_both_languages() -> None:
     """The texters that come with Quietline write in English and in Spanish."""
     for path in SCRIPTS.glob("*.yaml"):
@@ -108,13 +90,3 @@ def test_every_texter_speaks_both_languages() -> None:
         for text in texts:
             assert set(text.words) == set(LANGUAGES)
             assert len(set(text.words.values())) > 1 or text.words["en"] == "START"
-
-
-def test_facts_that_no_script_asks_for_are_few() -> None:
-    """Most of what a script may ask is asked by one of ours, so that the tests play it."""
-    raw = "\n".join(path.read_text(encoding="utf-8") for path in SCRIPTS.glob("*.yaml"))
-    unused = {fact for fact in DrillFact if fact.value not in raw}
-    assert unused <= {
-        *(DrillFact.SAFE, DrillFact.VERIFIED, DrillFact.DURESS, DrillFact.OTHER_HANDS, DrillFact.LANGUAGE),
-        DrillFact.HELD,
-    }

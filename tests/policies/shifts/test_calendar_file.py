@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import datetime
 from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.staffing.shifts import gaps, next_change, nights_in_a_row, on_shift, shift_ends
+from bot.staffing.shifts import next_change, nights_in_a_row, on_shift, shift_ends
 from policies.pack import Hours
 from policies.shifts.calendar_file import AHEAD, BEHIND, MOST_SHIFTS, CalendarShifts, read
 from policies.shifts.content_lines import CalendarError, CalendarProblem
@@ -84,14 +84,6 @@ def test_a_repeated_shift_keeps_the_clock_on_the_wall(change: str, night: float)
     assert lengths(of(by_length, now=now)) == {8.0}
 
 
-def test_a_start_that_is_skipped_or_comes_twice() -> None:
-    """02:30 on the night without it is 03:30; 01:30 that comes twice is the first (RFC 5545 §3.3.5)."""
-    skipped = of(entry("DTSTART:20270314T023000", "DURATION:PT1H"), now=at("2027-03-10 12:00"))
-    assert spans(skipped) == [("03-14 07:30", "03-14 08:30")]
-    twice = of(entry("DTSTART:20271107T013000", "DURATION:PT1H"), now=at("2027-11-01 12:00"))
-    assert spans(twice) == [("11-07 05:30", "11-07 06:30")]
-
-
 def test_exceptions() -> None:
     """EXDATE leaves out, RDATE adds, RECURRENCE-ID replaces or cancels one, STATUS:CANCELLED all of them."""
     head = ("UID:a", "DTSTART:20270104T090000", "DTEND:20270104T100000", "RRULE:FREQ=DAILY;UNTIL=20270110T140000Z")
@@ -134,17 +126,6 @@ def test_a_calendar_that_overlaps_itself() -> None:
     assert on_shift(plan.shifts, at("2027-01-05 15:00")) == {ANA, BEN}
     assert next_change(plan.shifts, NOW) == at("2027-01-05 08:00")
     assert shift_ends(plan.shifts, ANA, at("2027-01-05 09:00")) == at("2027-01-05 16:00")
-
-
-def test_gaps_of_a_calendar() -> None:
-    """The line is open and nobody of these people has an entry; beyond what a calendar says there is no gap."""
-    plan = of(each_day(start="20260101T000000", end="20260101T200000"))
-    assert gaps(plan.shifts, ALWAYS, now=NOW, until=NOW + 86_400, people={ANA}) == (
-        (at("2027-01-04 20:00"), at("2027-01-05 00:00")),
-    )
-    late = plan.shifts.until - 3600
-    assert all(end <= plan.shifts.until for _, end in gaps(plan.shifts, ALWAYS, now=late, until=late + 7e5, people=[]))
-    assert gaps(plan.shifts, ALWAYS, now=plan.shifts.until + 9, until=plan.shifts.until + 99, people=[]) == ()
 
 
 @every_row(
@@ -245,32 +226,9 @@ def test_too_many_shifts_and_too_much_to_count() -> None:
         assert caught.value.problem is CalendarProblem.TOO_MUCH
 
 
-def test_many_exceptions_of_many_entries() -> None:
-    """Exceptions are looked up, not gone through for each shift; a calendar that is nothing else is too much."""
-    dates = ",".join(["20270105"] * 1000)
-    plan = of(COMING, entry(f"EXDATE;VALUE=DATE:{dates}", "DTSTART:20270104T090000", "DURATION:PT1H", "RRULE:FREQ=DAILY"))
-    assert len(spans(plan)) == 35
-    with pytest.raises(CalendarError):
-        of(*[entry(f"RDATE:{','.join(['20270105T080000'] * 5000)}", "DTSTART:20270105T080000", "DURATION:PT1H")] * 13)
-
-
 @given(st.lists(st.sampled_from([*(calendar(each_day(), COMING).decode().splitlines()), "\\", ';:"', "BEGIN:X"])))
 def test_any_lines_are_a_calendar_or_a_problem(lines: list[str]) -> None:
     """Whatever order the lines of a calendar come in, nothing else is raised."""
     data = "\n".join(["BEGIN:VCALENDAR", *lines, "END:VCALENDAR"]).encode()
     with suppress(CalendarError):
         assert read(data, zone=ZONE, server=SERVER, now=NOW).shifts.people
-
-
-@given(st.binary(max_size=300))
-def test_any_bytes_are_a_calendar_or_a_problem(data: bytes) -> None:
-    """Whatever bytes come, nothing else is raised."""
-    with pytest.raises(CalendarError):
-        read(data, zone=ZONE, server=SERVER, now=NOW)
-
-
-def test_no_words_of_the_file_are_shown() -> None:
-    """What is read shows no name when it is printed."""
-    plan = of(each_day(), entry("DTSTART:20270105T080000", "DURATION:PT1H", who="Ana Smith"))
-    assert "ana" not in repr(plan).lower()
-    assert timedelta(seconds=plan.shifts.until - NOW) == timedelta(days=35)

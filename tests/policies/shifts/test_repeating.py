@@ -104,8 +104,3 @@ def test_counting_from_long_ago_is_paid_for() -> None:
     with pytest.raises(CalendarError) as caught:
         repeated("FREQ=DAILY;BYMONTH=2;BYMONTHDAY=30;COUNT=9", "1971-01-01", "2027-03-01", "2027-03-31", budget=10_000)
     assert caught.value.problem is CalendarProblem.TOO_MUCH
-
-
-def test_the_end_of_time_is_an_end() -> None:
-    """A rule that comes to the year 9999 ends."""
-    assert repeated("FREQ=YEARLY;INTERVAL=1000", "2020-03-15", "9000-01-01", "9999-12-31") == ["9020-03-15"]
