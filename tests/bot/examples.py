@@ -112,12 +112,6 @@ def marks(step: Step[Any]) -> dict[str, DeliveryReceipt]:
     return {mark.event_id: mark.receipt for mark in of(ShowReceipt, step)}
 
 
-def asks_for_words(text: str) -> list[str]:
-    """Return the sentences that ask a person to say or write something and name no command for it."""
-    sentences = re.split(r"(?<=[.;:?!”])\s+|\n", text)
-    return [each for each in sentences if ASKS.search(each) and not re.search(r"!\w", each)]
-
-
 def words(step: Step[Any]) -> str:
     """Return the words that a step posts in rooms."""
     return "\n".join(post.body for post in of(SendMessage, step))

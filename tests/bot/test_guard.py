@@ -61,6 +61,33 @@ def test_each_reason_to_stay_silent(thread: Thread, text: SendSms, later: float,
     assert guard.may_send(PACK, thread, text, NOW + later, ()) == why
 
 
+LEAKING = "ask quiet maple"
+
+
+@pytest.mark.practice(24)
+@pytest.mark.parametrize(
+    ("thread", "text", "leaves"),
+    [
+        (OPEN, WORD, False),
+        (STOPPED, replace(WORD, ref="say:$r", origin=Origin.REPLY_AFTER_STOP), False),
+        (OPEN, GREETING, True),
+        (STOPPED, CONFIRMATION, True),
+    ],
+    ids=["advocate", "reply", "answer", "confirmation"],
+)
+def test_the_firewall_is_asked_again_before_words_leave(thread: Thread, text: SendSms, leaves: bool) -> None:
+    """A person's words that name what is another thread's by now do not leave; the agency's own answers still do.
+
+    So it is with a word that the agency has added to those it keeps from phones.
+    """
+    thread = replace(thread, consent=replace(thread.consent, reply_ref="say:$r"))
+    text = replace(text, body=LEAKING)
+    assert guard.may_send(PACK, thread, text, NOW, ()) is None
+    assert (guard.may_send(PACK, thread, text, NOW, ["quiet maple"]) is None) == leaves
+    pack = replace(PACK, leak_words=frozenset({"quiet maple"}))
+    assert (guard.may_send(pack, thread, text, NOW, ()) is None) == leaves
+
+
 @USUAL
 @given(
     thread=threads, since=st.floats(min_value=NOW - 1000, max_value=NOW + 1000), epoch=st.integers(min_value=0, max_value=5)

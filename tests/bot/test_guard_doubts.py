@@ -9,7 +9,7 @@ import pytest
 
 from bot import guard
 from bot.decide import decide
-from bot.model.actions import THREAD, DeliveryReceipt
+from bot.model.actions import THREAD, DeliveryReceipt, Origin, SendSms
 from bot.model.desk import Thread
 from bot.model.events import (
     MemberJoined,
@@ -244,3 +244,39 @@ def test_again_after_a_long_silence_asks() -> None:
     assert marks(step) == {"$s": DeliveryReceipt.NOTE}
     sure = say(step.aggregate, "!again", HOUR + 1, event_id="$s2")
     assert texts(due(sure.aggregate, HOUR + 1 + UNDO)) == ["hello"]
+
+
+def test_a_text_that_a_wrong_clock_stamped_is_not_fresh() -> None:
+    """After the machine's clock was put back by a year, words are held, and it is said why."""
+    back = -365 * 24 * HOUR
+    assert Doubt.SILENCE in found(answered(), back)
+    step = say(answered(), "are you ok?", back)
+    assert marks(step) == {"$w": DeliveryReceipt.HELD}
+    assert "nobody knows how old their last text is" in words(step)
+
+
+def test_words_from_another_number_than_the_one_that_was_texted_are_asked_about_once() -> None:
+    """The line's number was changed: to the texter, and whoever reads their phone, the answer comes from a stranger."""
+    step = say(answered(), "I am still here", 60, number_gone=True)
+    assert marks(step) == {"$w": DeliveryReceipt.HELD}
+    assert "from another one, as from a stranger" in words(step)
+    sure = say(step.aggregate, "!anyway", 61, event_id="$s", number_gone=True)
+    assert marks(sure)["$w"] is DeliveryReceipt.LEAVING
+    more = say(sure.aggregate, "and I stay", 62, event_id="$w2", number_gone=True)
+    assert marks(more) == {"$w2": DeliveryReceipt.LEAVING}
+
+
+@pytest.mark.parametrize(
+    ("ref", "origin", "leaves"),
+    [
+        ("greeting:a", Origin.AUTO_REPLY, False),
+        ("help_answer:a", Origin.AUTO_REPLY, False),
+        ("stop:a", Origin.STOP_CONFIRMATION, False),
+        ("answer:a", Origin.AUTO_REPLY, True),
+        ("say:$m1", Origin.ADVOCATE, False),
+    ],
+)
+def test_from_another_number_nothing_leaves_by_itself(ref: str, origin: Origin, leaves: bool) -> None:
+    """A stranger would write to that phone; what answers a challenge comes from where the challenge came from."""
+    text = SendSms(ref=ref, body="words", origin=origin, epoch=0, since=NOW)
+    assert (guard.other_number_reason(PACK, answered(), text) is None) is leaves

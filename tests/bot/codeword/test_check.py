@@ -12,7 +12,7 @@ from bot.display.thread_card import card
 from bot.language.codeword_forms import MASK
 from bot.model.actions import DeliveryReceipt, Origin, RedactEvent, SendSms
 from bot.model.codeword_state import CodewordMatch, SendLock
-from bot.model.events import Relation, TimerDue
+from bot.model.events import Outcome, Relation, TextOutcome, TimerDue
 from bot.model.transactional_actions import SendEvent
 from policies.pack import TextName
 from tests.bot.codeword_example import (
@@ -287,6 +287,29 @@ def test_a_word_that_comes_hours_late_verifies_nothing(word: CodewordMatch) -> N
     step = then(agreed(), arrived(MASK, seconds=20), holding(word, 86_400))
     assert (step.aggregate.codeword.spent, step.aggregate.codeword.verified_at) == (True, 0.0)
     assert ("The codeword came late" in words(step)) is (word is CodewordMatch.SAFE)
+
+
+@pytest.mark.parametrize("body", ["How are the kids?", "!options"])
+def test_a_challenge_that_is_changed_is_none(body: str) -> None:
+    """What is answered to other words is no answer to a check: nothing leaves by itself, and nothing is counted."""
+    thread = then(agreed(), said("!verify", event_id="$v"), at(1)).aggregate
+    thread = then(thread, edit(body, target="$v"), at(2)).aggregate
+    assert not thread.codeword.challenge
+    thread = then(thread, TimerDue(key="send"), at(60)).aggregate
+    thread = then(thread, TextOutcome(ref="say:$v", outcome=Outcome.ACCEPTED), at(60)).aggregate
+    step = comes(thread, CodewordMatch.NONE, 70, "all fine here")
+    assert (texts(step), step.aggregate.codeword.failures) == ([], ())
+
+
+@pytest.mark.practice(33)
+@pytest.mark.parametrize("command", ["!verify", "!cover 1"])
+def test_whoever_is_not_heard_cannot_change_a_command_into_words(command: str) -> None:
+    """A supervisor's challenge or cover line, edited into anything else, leaves nothing on the phone, and they hear so."""
+    thread = then(agreed(), said(command, sender=SUE, event_id="$v"), at(1)).aggregate
+    step = then(thread, edit("Sue here, do not open the door", sender=SUE, target="$v"), at(2))
+    assert marks(step) == {"$v": DeliveryReceipt.NOT_SENT}
+    assert "is not changed" in words(step)
+    assert texts(then(step.aggregate, TimerDue(key="send"), at(60))) == []
 
 
 GUESSES = ("stop texting me {}", "Liked “{}”", "[Auto-Reply] I'm driving {}", "no más mensajes {}", "he's here {}")

@@ -16,7 +16,7 @@ from bot.model.events import IgnoreReason, MemberLeft, MessageIgnored, TimerDue
 from bot.model.feature import Step
 from bot.model.thread import Lifecycle, ThreadState
 from bot.model.thread_desk_events import EnrolmentFinished, EnrolmentRequested
-from bot.model.transactional_actions import SendEvent
+from bot.model.transactional_actions import SendEvent, SetTimer
 from tests.bot.codeword_example import agreed, locked
 from tests.bot.examples import at, held, of, said, staffed_desk, then, told, words
 from tests.bot.strategies import ANA, BEN, DIGESTS, EVE, NAMED, SUE
@@ -98,6 +98,18 @@ def test_an_enrolment_that_is_interrupted_keeps_nothing(how: str, second: bool) 
     assert step.aggregate.enrolments == ()
     if how in ("lost", "clear", "late"):
         assert of(RedactEvent, step), "what was said stands"
+
+
+@pytest.mark.parametrize("second", [False, True])
+def test_what_comes_late_is_redacted_and_not_taken(second: bool) -> None:
+    """For ten minutes after its time a word is redacted like one in time, and not taken: people answer late."""
+    step = then(asking(second=second), TimerDue(key=f"word:{ANA}"), at(ANSWER_WITHIN))
+    assert "Five minutes are over" in words(step)
+    assert of(SetTimer, step) == [SetTimer(key=f"word:{ANA}", due=at(ANSWER_WITHIN + REDACT_FOR).now)]
+    late = answered(step.aggregate, BOTH, seconds=ANSWER_WITHIN + 60, event_id="$w")
+    assert of(RedactEvent, late) == [RedactEvent(place=ROOM, event_id="$w")]
+    assert not [tell for tell in of(SendEvent, late) if isinstance(tell.event, EnrolmentFinished)]
+    assert late.aggregate.enrolments == ()
 
 
 @pytest.mark.parametrize(

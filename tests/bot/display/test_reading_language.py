@@ -16,9 +16,10 @@ from bot.model.actions import (
     SendSms,
 )
 from bot.model.desk import Desk
+from bot.model.thread_desk_events import ReadingLanguageChosen
 from tests.bot.examples import at, at_desk, held, of, said, staffed_desk, then, told, words
 from tests.bot.simulation import Simulation
-from tests.bot.strategies import ANA, BEN, MEMBERS, OWNERS, PACK
+from tests.bot.strategies import ANA, BEN, MEMBERS, OWNERS, PACK, SUE
 
 T1 = OWNERS[0]
 NOTED = "Desde ahora te hablo en español"
@@ -40,6 +41,18 @@ def test_at_the_desk_and_in_an_office(place: str, body: str) -> None:
     back = then(step.aggregate, at_desk("!lang me en", sender=BEN))
     assert reads(back.aggregate) == {BEN: "en"}
     assert "I speak English to you" in words(back)
+
+
+@pytest.mark.parametrize("sender", [ANA, BEN, SUE])
+def test_in_a_thread_it_is_about_its_sender(sender: str) -> None:
+    """Any member may say it in a thread's room: the desk hears of it, and the language of the phone stays as it was."""
+    before = held()
+    step = then(before, said("!lang me es", sender=sender))
+    assert told(step.actions, DESK) == [ReadingLanguageChosen(user=sender, language="es")]
+    assert step.aggregate.consent == before.consent
+    assert NOTED in words(step)
+    cards = [action.body for action in of(EditMessage, step) if action.ref == "card"]
+    assert [("con ana" in body, "with ana" in body) for body in cards] == ([(True, False)] if sender == ANA else [])
 
 
 def test_a_whole_shift_in_two_languages() -> None:

@@ -30,6 +30,14 @@ def test_a_drill_begins_with_a_text_of_its_language() -> None:
     assert "$m1" not in text.tag
 
 
+def test_what_there_is_not_is_told() -> None:
+    """An unknown drill or language begins nothing, and the answer names those there are."""
+    for typed in ("!drill marzipan", "!drill silence fr", "!drill silence en now"):
+        step = then(staffed_desk(), at_desk(typed), ON_REHEARSAL)
+        assert of(TextFromHandset, step) == []
+        assert "first-contact" in words(step)
+
+
 def test_one_person_plays_one_at_a_time() -> None:
     """A second drill of the same person is refused; a colleague may have one beside it."""
     desk = then(staffed_desk(), at_desk("!drill silence"), ON_REHEARSAL).aggregate

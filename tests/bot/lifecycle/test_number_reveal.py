@@ -11,11 +11,11 @@ from bot.decide import decide
 from bot.model.actions import DESK, PageOnCall, RevealNumber, SendMessage
 from bot.model.audit_kinds import AuditKind
 from bot.model.desk import Desk, DeskMember, Facts, QueueEntry, Role, Thread
-from bot.model.events import Event, MessageSent
+from bot.model.events import Event, MessageSent, Relation
 from bot.model.feature import Step
 from bot.model.thread_desk_events import AlarmKind, AlarmRaised, RevealConfirmed, RevealRequested
 from policies.pack import BreakGlass
-from tests.bot.examples import FACTS, alarms, at, held, of, said, staffed_desk, then, told, words
+from tests.bot.examples import FACTS, alarms, at, at_desk, held, of, said, staffed_desk, then, told, words
 from tests.bot.hypothesis_settings import USUAL
 from tests.bot.lifecycle.test_audit_trail import noted
 from tests.bot.strategies import ANA, BEN, EVE, MEMBERS, NOW, PACK, SUE, any_event, facts, threads, with_settings
@@ -84,6 +84,28 @@ def asking(*owners: str) -> Desk:
     for owner in owners:
         desk = then(desk, RevealRequested(thread=owner, designation=named[owner], by=ANA)).aggregate
     return desk
+
+
+@pytest.mark.parametrize(
+    ("desk", "event", "owner"),
+    [
+        (asking("t1"), at_desk("!reveal yes", sender=SUE), "t1"),
+        (asking("t1", "t2"), at_desk("!reveal yes", sender=SUE), ""),
+        (asking("t1", "t2"), at_desk("!reveal yes quiet maple", sender=SUE), "t2"),
+        (
+            asking("t1", "t2"),
+            at_desk("!reveal yes", sender=SUE, ref="reveal:t2", relation=Relation.OTHER_REPLY, target="$alert"),
+            "t2",
+        ),
+        (asking(), at_desk("!reveal yes", sender=SUE), ""),
+    ],
+)
+def test_yes_at_the_desk_where_people_say_it(desk: Desk, event: MessageSent, owner: str) -> None:
+    """Without a designation when one number is asked for, as a reply to the alert, or with the designation."""
+    step = then(desk, event)
+    confirmed = [name for name in ("t1", "t2") if told(step.actions, name)]
+    assert confirmed == ([owner] if owner else [])
+    assert owner or words(step)
 
 
 @pytest.mark.parametrize(

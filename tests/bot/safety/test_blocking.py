@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from bot import guard
 from bot.display.thread_card import card
-from bot.model.actions import DESK, DeliveryReceipt, SendMessage
+from bot.model.actions import DESK, DeliveryReceipt, Origin, SendMessage, SendSms
 from bot.model.desk import Thread
 from bot.model.events import TimerDue
 from bot.model.thread import Lifecycle, ThreadState
@@ -139,3 +141,22 @@ def test_block_from_the_room_of_an_ended_conversation_is_kept(user: str, body: s
     assert len(step.actions) == bool(blocks)
     text = then(step.aggregate, arrived("hello"), at(60, new_designation="still brook"))
     assert (told(text.actions, DESK) == [TextDropped()]) is bool(blocks)
+
+
+@pytest.mark.practice(40)
+@pytest.mark.parametrize("state", [ThreadState.OPEN, ThreadState.PARKED])
+def test_no_block_ends_while_the_clock_is_not_trusted(state: ThreadState) -> None:
+    """By a clock that was set a year ahead every block would be over: its texts are dropped, and nothing leaves."""
+    thread = then(held(), said("!block", sender=SUE, event_id="$b")).aggregate
+    thread = replace(thread, lifecycle=replace(thread.lifecycle, state=state))
+    later = at(365 * DAY, clock_distrusted=True)
+    step = then(thread, arrived("you again", id="x", seconds=365 * DAY), later)
+    assert (step.aggregate, of(SendMessage, step), texts(step)) == (thread, [], [])
+    step = then(thread, TimerDue(key="block"), later)
+    assert step.aggregate == thread
+    (again,) = of(SetTimer, step)
+    assert (again.key, again.due) == ("block", thread.consent.blocked_until), (
+        "the bridge fires it once the clock is trusted"
+    )
+    text = SendSms(ref="greeting:x", body="hi", origin=Origin.AUTO_REPLY, epoch=1, since=NOW + 365 * DAY)
+    assert guard.may_send(PACK, thread, text, NOW + 365 * DAY, ()) in (guard.BLOCKED, guard.PARKED)

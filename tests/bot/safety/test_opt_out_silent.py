@@ -13,6 +13,7 @@ from bot.model.events import MessageRead
 from bot.model.transactional_actions import Suppress, SuppressionReason
 from policies.pack import ResumeMode, TextName
 from tests.bot.examples import (
+    FACTS,
     alarms,
     arrived,
     at,
@@ -139,6 +140,24 @@ def test_a_slip_is_taken_back_and_a_stop_of_theirs_is_not() -> None:
         step = then(thread, said("!resume", event_id="$m3"))
         assert step.aggregate.consent.stopped
         assert "Only their START" in words(step)
+
+
+def test_where_the_line_asks_start_waits_for_a_person() -> None:
+    """With `stop_resumes: ask` START changes nothing by itself; then `!resume` does, and forgets what was remembered."""
+    from bot.decide import decide
+
+    thread = then(held(), arrived("STOP", id="s")).aggregate
+    step = decide(ASKS, FACTS, thread, arrived("START", id="t"))
+    assert (step.aggregate.consent.stopped, alarms(step)) == (True, ["start_asks"])
+    step = decide(ASKS, FACTS, step.aggregate, said("!resume", event_id="$m3"))
+    assert (step.aggregate.consent.stopped, of(Suppress, step)) == (False, [Suppress(reason=SuppressionReason.STOP)])
+
+
+def test_nobody_else_stops_or_resumes() -> None:
+    """An advocate who is not the assignee says neither."""
+    for command in ("!stopped", "!resume"):
+        before = held()
+        assert then(before, said(command, sender=BEN)).aggregate == before
 
 
 def test_the_carriers_own_block_is_told_and_shown_until_a_text_gets_through() -> None:

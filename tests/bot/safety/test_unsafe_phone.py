@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -16,6 +17,7 @@ from bot.model.events import (
     IgnoreReason,
     MemberJoined,
     MessageIgnored,
+    MessageRead,
     Outcome,
     ReactionAdded,
     Relation,
@@ -32,6 +34,7 @@ from tests.bot.examples import (
     at,
     at_desk,
     due,
+    edit,
     held,
     marks,
     of,
@@ -201,6 +204,49 @@ def test_different_steps_back_and_begins_again() -> None:
     assert then(over.aggregate, TimerDue(key="silence"), at(3600)).actions == ()
 
 
+@pytest.mark.practice(39)
+@every_row("body", ["!different", "!say different", "!different he took it"])
+@every_row("target", ["$m0", "$m1", "$sent", "$note"])
+def test_an_edit_into_different_stops_all_that_waits(body: str, target: str) -> None:
+    """In place of waiting words it would leave among others: nothing leaves, and it is said as a new message.
+
+    So it is whichever message is edited: one that waits, one that has left, one that never was for the phone.
+    """
+    thread = due(then(held(), said("hello", event_id="$sent"), at(-UNDO)).aggregate, 0).aggregate
+    thread = then(thread, TextOutcome(ref="say:$sent", outcome=Outcome.ACCEPTED)).aggregate
+    thread = then(thread, said("see you on monday", event_id="$m0")).aggregate
+    thread = then(thread, said("at the office"), at(1)).aggregate
+    step = then(thread, edit(body, target=target), at(2))
+    assert marks(step) == {"$m0": DeliveryReceipt.NOT_SENT, "$m1": DeliveryReceipt.NOT_SENT}
+    assert "An edit does not become !different" in words(step)
+    assert step.aggregate.sending.pending == step.aggregate.sending.held == ()
+    assert texts(due(step.aggregate, 2 + UNDO)) == []
+
+
+@pytest.mark.practice(39)
+@pytest.mark.parametrize("goes_on", ["no", "report", "again", "text", "unsafe"])
+def test_a_late_report_of_different_ends_no_talk_that_went_on(goes_on: str) -> None:
+    """The carrier's answer was lost, and a text came since: hours later the report ends nothing, and a person is asked."""
+    thread = due(then(held(), said("hello", event_id="$m0"), at(-UNDO)).aggregate, 0).aggregate
+    thread = then(thread, TextOutcome(ref="say:$m0", outcome=Outcome.ACCEPTED)).aggregate
+    thread = due(then(thread, said("!different")).aggregate, UNDO).aggregate
+    thread = then(thread, TextOutcome(ref="say:$m1", outcome=Outcome.UNKNOWN), at(20)).aggregate
+    if goes_on == "again":
+        thread = then(thread, said("!again", event_id="$y", at=NOW + 21), at(21)).aggregate
+    elif goes_on == "text":
+        thread = then(thread, arrived("it's me", id="i", seconds=30), at(30)).aggregate
+        thread = then(thread, MessageRead(place=THREAD, user=ANA, event_id="$r"), at(31)).aggregate
+    elif goes_on == "report":
+        thread = then(thread, TextOutcome(ref="say:$m0", outcome=Outcome.DELIVERED), at(21)).aggregate
+    elif goes_on == "unsafe":
+        thread = then(thread, said("!unsafe", event_id="$u", at=NOW + 21), at(21)).aggregate
+    step = then(thread, TextOutcome(ref="say:$m1", outcome=Outcome.DELIVERED), at(60))
+    is_over = goes_on in ("no", "report", "again")
+    assert bool(step.aggregate.lifecycle.closes_at) == is_over
+    assert ("has left after all" in words(step)) != is_over
+    assert step.aggregate.flags.other_hands_at == NOW + 60
+
+
 def asked_whether_safe() -> Thread:
     """Return a thread whose assignee has asked whether texting is safe now."""
     thread = due(then(held(), said("!safecheck")).aggregate, UNDO).aggregate
@@ -359,6 +405,32 @@ def test_it_stops_the_phone_from_the_wrong_room(place: str, said_there: str, sto
     assert thread.aggregate.flags.unsafe
     assert alarms(thread) == ["unsafe"]
     assert texts(due(thread.aggregate, 30)) == []
+
+
+def in_another_room(body: str, how: str) -> Any:
+    """Return `!unsafe` in one of the forms in which a room takes it, with the name of another thread behind it."""
+    if how == "device":
+        return MessageIgnored(place=THREAD, sender=ANA, event_id="$u", reason=IgnoreReason.UNTRUSTED, command=body)
+    return said(body, event_id="$u", relation={"message": Relation.NONE, "thread": Relation.THREAD}[how])
+
+
+@pytest.mark.practice(9)
+@every_row("how", ["message", "thread", "device"])
+@every_row("body", ["!unsafe quiet maple", "!unsfe Quiet Maple, he is back", "🛑 quiet maple: he is back"])
+def test_another_thread_that_is_named_in_this_room_is_stopped_as_well(body: str, how: str) -> None:
+    """Whoever has several rooms open types where the cursor is: both are stopped, and the room says which."""
+    step = then(chosen(), in_another_room(body, how), at(2))
+    assert step.aggregate.flags.unsafe
+    assert [event for event in told(step.actions, DESK) if isinstance(event, PhoneStopped)] == [
+        PhoneStopped(designation="quiet maple")
+    ]
+    assert "UNSAFE, and nothing leaves any more: amber heron, quiet maple." in words(step)
+    assert step.aggregate.sending.pending == (), "the line that they chose leaves when this phone is meant"
+    again = then(step.aggregate, in_another_room(body, how), at(3))
+    assert "quiet maple" in words(again)
+    assert "already" not in words(again)
+    at_desk_then = then(desk_with_two(), PhoneStopped(designation="quiet maple"), at(2))
+    assert [(stop.owner, stop.event) for stop in of(SendEvent, at_desk_then)] == [("t1", PhoneStopped())]
 
 
 @pytest.mark.practice(9)

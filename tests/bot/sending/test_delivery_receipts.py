@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from bot.model.actions import SendSms, ShowReceipt
-from bot.model.events import Outcome, TextOutcome
+import pytest
+
+from bot.model.actions import THREAD, SendSms, ShowReceipt
+from bot.model.events import MessageRedacted, Outcome, TextOutcome
 from bot.sending.delivery_receipts import RANK, RECEIPTS
 from tests.bot.examples import alarms, arrived, at, due, held, marks, of, said, then, words
-from tests.bot.strategies import UNDO
+from tests.bot.strategies import ANA, UNDO
 from tests.every_row import every_row
 
 
@@ -70,6 +72,27 @@ def test_a_refused_confirmation_of_a_stop_is_no_second_alarm() -> None:
     assert "opted out" in words(after)
     resumed = then(after.aggregate, arrived("START", id="y"))
     assert alarms(then(resumed.aggregate, refused)) == ["opted_out"]
+
+
+@pytest.mark.parametrize(
+    ("outcome", "receipt", "answer"),
+    [
+        ("refused", "RETRACTED", ""),
+        ("late", "RETRACTED", ""),
+        ("rejected", "RETRACTED", ""),
+        ("accepted", "SENT", "left already"),
+        ("unknown", "UNKNOWN", "not sent again"),
+    ],
+)
+def test_what_became_of_words_that_were_taken_back(outcome: str, receipt: str, answer: str) -> None:
+    """Taken back on their way: the receipt says whether that was in time, and they are never offered again."""
+    thread = due(then(held(), said("hello")).aggregate, UNDO).aggregate
+    thread = then(thread, MessageRedacted(place=THREAD, sender=ANA, target="$m1"), at(9)).aggregate
+    step = then(thread, TextOutcome(ref="say:$m1", outcome=Outcome(outcome)), at(10))
+    assert [mark.receipt.name for mark in of(ShowReceipt, step)] == [receipt]
+    assert answer in words(step)
+    assert bool(answer) == bool(words(step))
+    assert step.aggregate.sending.held == ()
 
 
 def test_what_became_of_an_automatic_answer_is_told() -> None:

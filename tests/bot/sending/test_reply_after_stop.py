@@ -9,7 +9,7 @@ import pytest
 from bot import guard
 from bot.decide import decide
 from bot.model.actions import DeliveryReceipt, Origin, SendSms
-from bot.model.desk import Thread
+from bot.model.desk import DeskMember, Role, Thread
 from bot.model.events import Event, MessageRedacted, Outcome, TextOutcome, TimerDue
 from bot.model.feature import Step
 from tests.bot.examples import FACTS, arrived, at, edit, held, marks, of, said, texts, then, words
@@ -107,6 +107,33 @@ def test_a_reply_is_guarded_like_all_words() -> None:
     assert "sends no replies" in words(none)
 
 
+@pytest.mark.parametrize("body", ["call 555-123-4567", "long " * 400, "long " * 400 + "555-123-4567"])
+def test_second_words_stand_before_the_reply(body: str) -> None:
+    """What a warning kept from leaving leaves when the reply says so itself; what it says does not reach the phone."""
+    step = reply(after_stop(), f"!anyway !long {body.strip()}")
+    assert texts(leaves(step.aggregate)) == [body.strip()]
+    assert texts(leaves(reply(after_stop(), "!anyway 4. call 911", differs=True).aggregate)) == ["4. call 911"]
+
+
+def test_whoever_does_not_supervise_any_more_is_not_heard() -> None:
+    """The role counts when it leaves, too."""
+    waiting = reply(after_stop()).aggregate
+    roster = (DeskMember(user=SUE, role=Role.ADVOCATE),)
+    step = then(waiting, TimerDue(key="reply"), at(UNDO, roster=roster))
+    assert (texts(step), marks(step)) == ([], {"$r": DeliveryReceipt.NOT_SENT})
+
+
+@pytest.mark.parametrize(
+    ("outcome", "anew"), [(o, o is not Outcome.UNKNOWN) for o in (Outcome.LATE, Outcome.REJECTED, Outcome.UNKNOWN)]
+)
+def test_a_reply_that_did_not_leave_can_be_said_anew(outcome: Outcome, anew: bool) -> None:
+    """What surely is not on the phone may be said once more; what may be on it may not."""
+    thread = leaves(reply(after_stop()).aggregate).aggregate
+    step = then(thread, TextOutcome(ref="say:$r", outcome=outcome), at(400))
+    assert step.actions != ()
+    assert (marks(reply(step.aggregate, event_id="$r2"))["$r2"] is DeliveryReceipt.LEAVING) == anew
+
+
 @every_row("late", [False, True])
 @every_row(
     "event",
@@ -128,3 +155,14 @@ def test_what_stops_waiting_words_stops_a_reply(event: Event, late: bool) -> Non
     safe = then(step.aggregate, said("!safe", sender=SUE, event_id="$y", at=NOW + 10), at(10)).aggregate
     (text,) = of(SendSms, going)
     assert guard.may_send(PACK, safe, text, NOW + 11, ()) == guard.STOP_IS_OVER
+
+
+def test_a_reply_waits_in_vain_where_the_line_sends_none_any_more() -> None:
+    """The pack was changed during its undo window, or while it waited for its turn at the carrier."""
+    pack = with_settings(reply_after_stop=False)
+    thread = reply(after_stop()).aggregate
+    step = decide(pack, at(UNDO), thread, TimerDue(key="reply"))
+    assert (texts(step), marks(step)) == ([], {"$r": DeliveryReceipt.NOT_SENT})
+    leaving = leaves(thread)
+    (text,) = of(SendSms, leaving)
+    assert guard.may_send(pack, leaving.aggregate, text, NOW + UNDO, ()) == guard.STOPPED

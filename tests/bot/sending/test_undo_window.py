@@ -14,6 +14,7 @@ from bot.model.actions import (
     EditMessage,
     Invite,
     KickMember,
+    SendMessage,
     SendSms,
     ShowReceipt,
 )
@@ -31,7 +32,7 @@ from bot.model.events import (
 from bot.model.thread import PendingText
 from bot.model.thread_desk_events import Assigned, MemberRemoved
 from bot.model.transactional_actions import SetTimer
-from tests.bot.examples import arrived, at, due, held, marks, of, said, texts, then, waiting, words
+from tests.bot.examples import arrived, at, due, edit, held, marks, of, said, texts, then, waiting, words
 from tests.bot.strategies import ANA, BEN, EVE, LATE, MEMBERS, NOTES, NOW, PACK, STAFF, SUE, UNDO, WORDS
 from tests.every_row import every_row
 
@@ -106,6 +107,18 @@ def test_only_written_words_go_to_the_phone(content: Content) -> None:
     assert words(step).startswith("Not sent: ")
     assert ("/me" in words(step)) == (content is Content.EMOTE)
     assert words(then(held(), said("x", content=content, sender=BEN))) == ""
+
+
+@pytest.mark.parametrize("target", ["$m1", "$e1"])
+def test_what_a_supervisor_takes_out_of_the_room_does_not_leave(target: str) -> None:
+    """A message or its edit, by their client's own means: nobody sees these words any more. Their author is told."""
+    thread = then(held(), said("I am at the office")).aggregate
+    thread = then(thread, edit("I am at home", event_id="$e1"), at(1)).aggregate
+    step = then(thread, MessageRedacted(place=THREAD, sender=SUE, target=target), at(2))
+    assert texts(due(step.aggregate, UNDO + 3)) == []
+    assert marks(step) == {"$m1": DeliveryReceipt.RETRACTED}
+    (notice,) = of(SendMessage, step)
+    assert (notice.reply_to, notice.mentions, "supervisor took it out" in notice.body) == ("$m1", (ANA,), True)
 
 
 @pytest.mark.parametrize("body", ["#room:line.example", "quiet maple", "", " \n"])
@@ -199,6 +212,15 @@ def test_a_changed_assignee_cancels_what_has_not_left(event: MemberLeft | Member
     assert texts(due(step.aggregate, UNDO)) == []
 
 
+def test_words_of_somebody_who_left_the_desk_do_not_leave() -> None:
+    """Whoever is not on the roster when the window is over is not heard, even before the thread was told."""
+    thread = then(held(), said("hello")).aggregate
+    step = then(thread, TimerDue(key="send"), at(UNDO, roster=MEMBERS[1:]))
+    assert texts(step) == []
+    assert marks(step) == {"$m1": NOT_SENT}
+    assert "not at the desk" in words(step)
+
+
 def test_who_goes_is_removed_and_who_comes_is_invited() -> None:
     """A person removed from the desk is removed from the room, assignee or not; a new assignee gets an invitation."""
     assert [a.user for a in of(KickMember, then(held(), MemberRemoved(user=ANA)))] == [ANA]
@@ -237,6 +259,24 @@ def test_everybody_on_the_roster_gets_a_receipt() -> None:
             step = then(held(), said(body, sender=sender))
             assert len(of(ShowReceipt, step)) == 1, body
             assert not [edit for edit in of(EditMessage, step) if body and body in edit.body]
+
+
+@pytest.mark.practice(36)
+def test_whoever_quotes_hears_that_the_phone_does_not_get_it() -> None:
+    """The rest leaves; where nothing is left, the refusal says why, and what to do."""
+    step = then(held(), said("are you safe?", quotes=True))
+    assert "quoted in it does not go" in words(step)
+    assert texts(due(step.aggregate, UNDO)) == ["are you safe?"]
+    assert "quoted in it does not go" in words(then(step.aggregate, edit("still safe?", quotes=True), at(2)))
+    nothing = then(held(), said("", quotes=True))
+    assert marks(nothing) == {"$m1": DeliveryReceipt.NOT_SENT}
+    assert words(nothing) == f"Not sent: {guard.QUOTED}"
+    edited = then(step.aggregate, edit("", quotes=True), at(3))
+    assert (marks(edited), words(edited)) == ({"$m1": DeliveryReceipt.NOT_SENT}, f"Not sent: {guard.QUOTED}")
+    assert texts(due(edited.aggregate, 3 + UNDO)) == []
+    for blank in (" ", "\u200b", "\u2800", "\u3164\ufeff", "\U000e0020"):
+        assert words(then(held(), said(blank))) == f"Not sent: {guard.EMPTY}"
+        assert texts(due(then(then(held(), said("hello")).aggregate, edit(blank), at(1)).aggregate, UNDO)) == []
 
 
 @pytest.mark.practice(13)

@@ -11,7 +11,7 @@ from bot.decide import decide
 from bot.model.actions import DESK, OFFICE, Invite, RedactEvent, SendMessage, SendSms
 from bot.model.desk import Desk, Thread
 from bot.model.dialled_number import DialledNumber, NumberKind
-from bot.model.events import MemberJoined, MessageSent, TextArrived
+from bot.model.events import IgnoreReason, MemberJoined, MessageIgnored, MessageSent, Relation, TextArrived
 from bot.model.feature import Step
 from bot.model.thread_desk_events import Assigned, OutreachStarted, ThreadCreated
 from bot.model.transactional_actions import CreateThread, SendEvent
@@ -97,12 +97,33 @@ def test_nobody_asked(body: str) -> None:
     assert not step.aggregate.outreach[0].confirmed
 
 
+@pytest.mark.practice(15)
+def test_it_is_off_by_default_and_a_number_behind_the_command_goes() -> None:
+    """A line that does not allow it says so; a number that was typed with the command is removed, allowed or not."""
+    for pack, answer in ((with_settings(cold_outbound=False), "texts nobody first"), (PACK, "she asked")):
+        step = say(staffed_desk(), "!text 206 555 0199", GOOD, pack=pack)
+        assert answer in words(step)
+        assert gone(step) == ["$o"]
+        assert bool(step.aggregate.outreach) == (pack is PACK)
+
+
 def test_only_ones_own_office_is_listened_to() -> None:
     """A number said at the desk, or by another person, is ignored; at the desk the command says where it belongs."""
     desk = until(*ONE)
     for changed in ({"place": DESK}, {"sender": BEN, "place": OFFICE + BEN}, {"sender": BEN}):
         assert of(CreateThread, say(desk, "206 555 0199", GOOD, **changed)) == []
     assert "does nothing" in words(say(staffed_desk(), "!text", place=DESK))
+
+
+def test_edits_replies_and_what_was_not_taken_are_removed() -> None:
+    """While a number is waited for, an edit, a reply or a message of an unsigned device may hold one: it goes."""
+    desk = until(*ASKED)
+    for relation in (Relation.EDIT, Relation.OTHER_REPLY, Relation.THREAD):
+        step = say(desk, "206 555 0199", GOOD, relation=relation, target="$x")
+        assert (gone(step), step.aggregate.outreach) == (["$o"], desk.outreach)
+    heard = MessageIgnored(place=MINE, sender=ANA, event_id="$u", reason=IgnoreReason.UNTRUSTED)
+    assert gone(then(desk, heard)) == ["$u"]
+    assert gone(then(staffed_desk(), heard)) == []
 
 
 def test_the_thread_that_is_begun() -> None:
