@@ -242,12 +242,7 @@ TABLE: Final[dict[tuple[type, type], tuple[Feature, ...]]] = {
     ),
     (Thread, MessageRead): (retention.note_read, unread_texts.start_timer),
     (Thread, RevealConfirmed): (number_reveal.confirm_from_desk,),
-    (Thread, Assigned): (
-        tally.count_wait,
-        assignment.assign,
-        auto_assign.start_answer_timer,
-        unread_texts.start_timer,
-    ),
+    (Thread, Assigned): (tally.count_wait, assignment.assign, auto_assign.start_answer_timer, unread_texts.start_timer),
     (Thread, MemberRemoved): (assignment.remove_member,),
     (Thread, AuthorSignedOut): (unsent_texts.stop_words_of_author,),
     (Thread, ListenRequested): (transfer.invite_listener,),

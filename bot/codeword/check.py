@@ -116,11 +116,7 @@ def redact_codeword(
         notice = notice_of("check.redacted_and_not_taken", written_in_room=WRITTEN_IN_ROOM)
     elif facts.codeword_match is CodewordMatch.NONE:
         return Step(thread)
-    redaction = (
-        RedactEvent(place=THREAD, event_id=event.event_id),
-        REMOVE_RECAP,
-        SendMessage(place=THREAD, body=notice),
-    )
+    redaction = (RedactEvent(place=THREAD, event_id=event.event_id), REMOVE_RECAP, SendMessage(place=THREAD, body=notice))
     if command is not None and command.name in DONE_ALL_THE_SAME:
         return Step(thread, redaction)
     edit = event.relation is Relation.EDIT
@@ -238,11 +234,7 @@ def _apply_missing_word(pack: Pack, facts: Facts, thread: Thread) -> tuple[Threa
         )
     if thread.codeword.lock is SendLock.NONE:
         thread = replace(thread, codeword=replace(thread.codeword, lock=SendLock.UNVERIFIED))
-    body = notice_of(
-        "check.unverified_possible_duress",
-        count=count,
-        locked=guard.LOCKED[SendLock.UNVERIFIED],
-    )
+    body = notice_of("check.unverified_possible_duress", count=count, locked=guard.LOCKED[SendLock.UNVERIFIED])
     if not facts.supervisors:
         body = join_notices(" ", (body, no_supervisor_notice(facts)))
     notice = SendMessage(place=THREAD, body=body, mentions=thread.assignment.mentions)

@@ -17,33 +17,10 @@ from bot.wording.notice import join_notices, notice_of
 from policies.pack import Pack
 
 HEADINGS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
-    (
-        "heading.take_somebody_who_waits",
-        (
-            "claim",
-            "board",
-            "on",
-            "off",
-            "languages",
-            "listen",
-        ),
-    ),
+    ("heading.take_somebody_who_waits", ("claim", "board", "on", "off", "languages", "listen")),
     (
         "heading.to_the_phone",
-        (
-            "say",
-            "limits",
-            "options",
-            "tips",
-            "rights",
-            "clarify",
-            "later",
-            "again",
-            "anyway",
-            "long",
-            "reply",
-            "text",
-        ),
+        ("say", "limits", "options", "tips", "rights", "clarify", "later", "again", "anyway", "long", "reply", "text"),
     ),
     ("heading.a_note_for_the_room", ("note", "agreed", "told", "tally")),
     (
@@ -76,10 +53,7 @@ HEADINGS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
 """Every command by what a person wants to do, in the order of `!more` and the page of commands."""
 SHORT: Final[dict[str, tuple[tuple[str, str], ...]]] = {
     THREAD: (
-        (
-            "heading.to_the_phone",
-            "short.to_the_phone",
-        ),
+        ("heading.to_the_phone", "short.to_the_phone"),
         ("heading.a_note_for_the_room", "short.a_note_for_the_room"),
         ("heading.it_is_not_safe", "short.it_is_not_safe"),
         ("heading.pass_it_on", "short.pass_it_on"),

@@ -24,10 +24,7 @@ SYNONYMS: Final = {
             "suicide suicidal suicidio overdose sobredosis pills pastillas",
             notice_of("dispatch.playbook_suicide_says_what_to"),
         ),
-        (
-            "report cps minor abuse",
-            notice_of("dispatch.playbook_minor_says_what_to"),
-        ),
+        ("report cps minor abuse", notice_of("dispatch.playbook_minor_says_what_to")),
         ("interpreter translator interprete intérprete", notice_of("dispatch.lang_es_the_agencys_texts")),
         ("end done finish bye stop", notice_of("dispatch.close_ends_the_conversation_if")),
         ("who list queue waiting", notice_of("dispatch.board_at_the_desk_shows")),

@@ -101,12 +101,7 @@ def is_late_joiner(thread: Thread, before: Thread) -> bool:
 
 def _critical_facts(pack: Pack, thread: Thread) -> tuple[object, ...]:
     """Return the facts that must never be outdated on the card: what stops the phone, who is heard, a hold."""
-    return (
-        _alarms(pack, thread),
-        thread.assignment.assignee,
-        thread.lifecycle.state,
-        thread.on_legal_hold,
-    )
+    return (_alarms(pack, thread), thread.assignment.assignee, thread.lifecycle.state, thread.on_legal_hold)
 
 
 def _alarms(pack: Pack, thread: Thread) -> list[str]:

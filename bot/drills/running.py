@@ -20,19 +20,7 @@ from bot.model.feature import Step
 from bot.model.thread_desk_events import DrillEnded, DrillReported
 from bot.model.transactional_actions import CancelTimer, SendEvent, SetTimer
 from bot.wording.notice import notice_of, pack_notice
-from policies.drills.script import (
-    FIRST_SCENE,
-    Branch,
-    Brief,
-    DrillFact,
-    DrillScript,
-    Go,
-    Mark,
-    Pause,
-    Text,
-    Wait,
-    in_words,
-)
+from policies.drills.script import FIRST_SCENE, Branch, Brief, DrillFact, DrillScript, Go, Mark, Pause, Text, Wait, in_words
 from policies.drills.script import Step as ScriptStep
 from policies.pack import Pack
 

@@ -152,22 +152,14 @@ def _confirm(pack: Pack, facts: Facts, thread: Thread, second: str) -> tuple[Thr
     # A request from the future is as old as can be: the clock was set back since.
     over = question is None or facts.now > question.until or is_ahead(question.until - CONFIRM_WITHIN, facts.now)
     if question is None or over:
-        return (
-            replace(thread, reveal_request=None),
-            (),
-            notice_of("number_reveal.nobody_asks_to_see_the"),
-        )
+        return (replace(thread, reveal_request=None), (), notice_of("number_reveal.nobody_asks_to_see_the"))
     supervises = facts.role(second) is Role.SUPERVISOR
     if not supervises and (why := _confirmation_refusal(pack, facts, question.by, second)):
         return thread, (), why
     if second == question.by:
         return thread, (), notice_of("number_reveal.somebody_else_has_to_say")
     if question.by != thread.assignment.assignee and facts.role(question.by) is not Role.SUPERVISOR:
-        return (
-            replace(thread, reveal_request=None),
-            (),
-            notice_of("number_reveal.whoever_asked_is_not_the"),
-        )
+        return (replace(thread, reveal_request=None), (), notice_of("number_reveal.whoever_asked_is_not_the"))
     notice = notice_of("number_reveal.the_number_is_shown_for", by=localpart(question.by), second=localpart(second))
     granted: tuple[Action, ...] = (RecordAudit(kind=AuditKind.REVEAL_GRANTED),) if supervises else _audit_and_alarm(thread)
     out = (

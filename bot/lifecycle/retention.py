@@ -277,10 +277,7 @@ def park_soon(pack: Pack, facts: Facts, thread: Thread, why: str) -> tuple[Threa
         return thread, ()
     thread = replace(thread, lifecycle=replace(thread.lifecycle, closes_at=facts.now + undo))
     notice = notice_of("retention.in_everything_here_goes_and", why=why, duration=spell_duration(undo))
-    return thread, (
-        tally.ask_kind(thread, notice),
-        SetTimer(key=CLOSE, due=facts.now + undo),
-    )
+    return thread, (tally.ask_kind(thread, notice), SetTimer(key=CLOSE, due=facts.now + undo))
 
 
 def is_too_late(aggregate: Thread | Desk, event: Any) -> bool:

@@ -37,26 +37,11 @@ LIVE_SECONDS: Final = 1800.0
 """Seconds after our last text in which a STOP contradicts a live conversation."""
 
 SILENT_WORDS: Final = {
-    Meaning.EXIT_PARK: (
-        AlarmKind.LEFT_QUIETLY,
-        notice_of("opt_out.the_texter_left_with_a"),
-    ),
-    Meaning.EXIT_ALERT: (
-        AlarmKind.LEFT_ALARMED,
-        notice_of("opt_out.the_texter_cannot_go_on"),
-    ),
-    Meaning.CALL: (
-        AlarmKind.CALL,
-        notice_of("opt_out.the_texter_asks_for_a"),
-    ),
-    Meaning.HELP: (
-        AlarmKind.HELP,
-        notice_of("opt_out.the_texter_said_a_word"),
-    ),
-    Meaning.INFO: (
-        AlarmKind.INFO,
-        notice_of("opt_out.the_texter_asks_what_this"),
-    ),
+    Meaning.EXIT_PARK: (AlarmKind.LEFT_QUIETLY, notice_of("opt_out.the_texter_left_with_a")),
+    Meaning.EXIT_ALERT: (AlarmKind.LEFT_ALARMED, notice_of("opt_out.the_texter_cannot_go_on")),
+    Meaning.CALL: (AlarmKind.CALL, notice_of("opt_out.the_texter_asks_for_a")),
+    Meaning.HELP: (AlarmKind.HELP, notice_of("opt_out.the_texter_said_a_word")),
+    Meaning.INFO: (AlarmKind.INFO, notice_of("opt_out.the_texter_asks_what_this")),
 }
 """Words that are not answered by the machine (HELP only where a carrier forces it): what desk and room are told."""
 STOPPED: Final = notice_of("opt_out.the_texter_said_stop_nothing")
@@ -187,11 +172,7 @@ def _stop(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> Step[
     asks = compare(said, consent.last_start) is not TextOrder.AFTER
     thread, dropped = _set_stopped(thread, ref, notice_of("opt_out.the_texter_said_stop"), may_resume=asks)
     thread = replace(thread, consent=replace(thread.consent, last_keyword=newest(said, consent.last_keyword)))
-    notice = SendMessage(
-        place=THREAD,
-        body=STOPPED,
-        mentions=thread.assignment.mentions,
-    )
+    notice = SendMessage(place=THREAD, body=STOPPED, mentions=thread.assignment.mentions)
     alarm = raise_alarm(thread, AlarmKind.STOPPED_LIVE if live and not again else AlarmKind.STOPPED)
     actions: tuple[Action, ...] = (*dropped, notice, _suppress(pack, facts), *unheard, alarm)
     if asks:
@@ -235,9 +216,7 @@ def _start(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> Step
 
 def _ask_resume(thread: Thread) -> tuple[Action, ...]:
     notice = SendMessage(
-        place=THREAD,
-        body=notice_of("opt_out.the_texter_said_start_if"),
-        mentions=thread.assignment.mentions,
+        place=THREAD, body=notice_of("opt_out.the_texter_said_start_if"), mentions=thread.assignment.mentions
     )
     return notice, raise_alarm(thread, AlarmKind.START_ASKS)
 
@@ -308,12 +287,7 @@ def _set_stopped(thread: Thread, ref: str, why: str, *, may_resume: bool) -> tup
 def _resume(pack: Pack, thread: Thread, words: str) -> Step[Thread]:
     thread, unsent = drop_reply(thread, notice_of("opt_out.the_stop_is_over_it"))
     consent: Consent = replace(
-        thread.consent,
-        stopped=False,
-        confirmation_ref="",
-        may_resume=False,
-        text_after_stop="",
-        reply_ref="",
+        thread.consent, stopped=False, confirmation_ref="", may_resume=False, text_after_stop="", reply_ref=""
     )
     thread = replace(thread, consent=consent)
     notice = SendMessage(place=THREAD, body=guard.add_other_stop(pack, thread, words))

@@ -311,10 +311,7 @@ def start_over(pack: Pack, facts: Facts, thread: Thread) -> tuple[Thread, tuple[
     flags = ConsentFlags(
         unsafe_line=thread.flags.unsafe_line, unsafe=thread.flags.unsafe, unsafe_line_ref=thread.flags.unsafe_line_ref
     )
-    notice = SendMessage(
-        place=THREAD,
-        body=notice_of("unsafe_phone.somebody_else_has_the_phone_2"),
-    )
+    notice = SendMessage(place=THREAD, body=notice_of("unsafe_phone.somebody_else_has_the_phone_2"))
     # The codeword that came is spent, so it can prove nothing again; a lock stays.
     codeword = replace(thread.codeword, verified_at=0.0)
     thread = replace(thread, flags=flags, silence=Silence(heard_at=thread.silence.heard_at), codeword=codeword)

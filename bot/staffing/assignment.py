@@ -85,12 +85,7 @@ def show_text(pack: Pack, facts: Facts, thread: Thread, event: TextArrived) -> S
     shown = [(piece, Speaker.TEXTER) for piece in pieces] or [(empty, Speaker.POLICY)]
     posts: list[Action] = [
         SendMessage(
-            place=THREAD,
-            body=words,
-            speaker=speaker,
-            notice=False,
-            ref=f"in:{event.id}:{n}",
-            mentions=() if n else called,
+            place=THREAD, body=words, speaker=speaker, notice=False, ref=f"in:{event.id}:{n}", mentions=() if n else called
         )
         for n, (words, speaker) in enumerate(shown)
     ]

@@ -38,13 +38,7 @@ LOOK_INTERVAL: Final = 60.0
 CARDS_PER_LOOK: Final = 2
 REPORT_AGAIN_AFTER: Final = 1800.0
 """Seconds after which the card of another incident calls people once more."""
-ASKING: Final = (
-    AlarmKind.CALL,
-    AlarmKind.HELP,
-    AlarmKind.START_ASKS,
-    AlarmKind.LEFT_ALARMED,
-    AlarmKind.TEXT_AFTER_STOP,
-)
+ASKING: Final = (AlarmKind.CALL, AlarmKind.HELP, AlarmKind.START_ASKS, AlarmKind.LEFT_ALARMED, AlarmKind.TEXT_AFTER_STOP)
 """Alarms that move a thread of the crowd forward and are no message of their own."""
 QUIET: Final = (
     AlarmKind.STOPPED,

@@ -110,11 +110,7 @@ def call_people(pack: Pack, facts: Facts, before: Desk, desk: Desk) -> tuple[Des
             else notice_of("claim_queue.has_come_to_the_queue")
         )
         body = notice_of(
-            "claim_queue.tap_or_claim",
-            tap=CLAIM_REACTION,
-            designation=entry.designation,
-            marks=marks(entry),
-            why=why,
+            "claim_queue.tap_or_claim", tap=CLAIM_REACTION, designation=entry.designation, marks=marks(entry), why=why
         )
         ref = f"{WAIT}{entry.thread}:new{entry.past_cards}"
         calls.append(SendMessage(place=DESK, ref=ref, body=body, mentions=called, reactions=(CLAIM_REACTION,)))

@@ -43,9 +43,7 @@ from bot.model.transactional_actions import (
 from policies.pack import Pack
 from tests.bot.expectations import Expectations
 from tests.bot.invariants import Invariants
-from tests.bot.strategies import (
-    FORWARD,
-)
+from tests.bot.strategies import FORWARD
 
 
 class BridgeStandIn(Invariants):

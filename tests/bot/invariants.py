@@ -22,10 +22,7 @@ from bot.model.thread_desk_events import Assigned, AssigneeSpoke, AssignmentKind
 from bot.model.transactional_actions import SendEvent
 from tests.bot.bookkeeping import Bookkeeping
 from tests.bot.expectations import Expectations
-from tests.bot.strategies import (
-    TEXTER_WORDS,
-    WORDS,
-)
+from tests.bot.strategies import TEXTER_WORDS, WORDS
 
 SECRET = tuple(words for words in (*TEXTER_WORDS, *WORDS) if len(words) > 5)
 

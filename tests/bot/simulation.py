@@ -31,10 +31,7 @@ from bot.staffing import waiting_time
 from policies.pack import Pack
 from tests.bot.bridge_stand_in import BridgeStandIn
 from tests.bot.expectations import Expectations, Words
-from tests.bot.strategies import (
-    STAFF,
-    SUE,
-)
+from tests.bot.strategies import STAFF, SUE
 
 
 class Simulation(BridgeStandIn):

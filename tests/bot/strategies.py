@@ -84,12 +84,7 @@ NOTES: Final = (
     "\u200b//x",
 )
 """Words that look like these and are notes."""
-LEAKS: Final = (
-    "ask @sue:line.example",
-    "see https://matrix.to/#/!r:line.example",
-    "like amber heron, or quiet maple",
-    " ",
-)
+LEAKS: Final = ("ask @sue:line.example", "see https://matrix.to/#/!r:line.example", "like amber heron, or quiet maple", " ")
 """An assignee's words that the phone must not get."""
 LONG: Final = "long " * 300
 WARNED: Final = ("call me at 555-0134-222", "wait at 12 Oak Street")
@@ -298,10 +293,7 @@ _pending = st.lists(
 ).map(tuple)
 _sent = st.lists(
     made(
-        SentText,
-        event_id=FIELDS["event_id"],
-        receipt=("LEAVING", "UNKNOWN", "SENT", "DELIVERED", "NOT_SENT"),
-        name=NAMES,
+        SentText, event_id=FIELDS["event_id"], receipt=("LEAVING", "UNKNOWN", "SENT", "DELIVERED", "NOT_SENT"), name=NAMES
     ),
     max_size=3,
     unique_by=lambda text: text.event_id,

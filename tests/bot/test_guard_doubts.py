@@ -11,13 +11,7 @@ from bot import guard
 from bot.decide import decide
 from bot.model.actions import THREAD, DeliveryReceipt, Origin, SendSms
 from bot.model.desk import Thread
-from bot.model.events import (
-    MemberJoined,
-    MessageRedacted,
-    Outcome,
-    ReactionAdded,
-    TextOutcome,
-)
+from bot.model.events import MemberJoined, MessageRedacted, Outcome, ReactionAdded, TextOutcome
 from bot.model.hold_signs import Doubt
 from bot.model.thread_desk_events import Assigned
 from tests.bot.examples import FACTS, arrived, at, due, held, marks, said, texts, then, words

@@ -14,23 +14,9 @@ from bot.model.desk import Thread
 from bot.model.events import TimerDue
 from bot.model.feature import Step
 from bot.model.thread import Lifecycle, ThreadState
-from bot.model.thread_desk_events import (
-    AlarmKind,
-    AlarmRaised,
-    DuressFlagChanged,
-    OtherHandsChanged,
-)
+from bot.model.thread_desk_events import AlarmKind, AlarmRaised, DuressFlagChanged, OtherHandsChanged
 from policies.pack import TextName
-from tests.bot.codeword_example import (
-    CHALLENGE,
-    COVERS,
-    UNVERIFIED,
-    agreed,
-    asked,
-    comes,
-    holding,
-    locked,
-)
+from tests.bot.codeword_example import CHALLENGE, COVERS, UNVERIFIED, agreed, asked, comes, holding, locked
 from tests.bot.examples import alarms, arrived, at, held, marks, of, said, staffed_desk, texts, then, told, words
 from tests.bot.strategies import ANA, BEN, DIGESTS, MEMBERS, NOW, PACK, SUE, UNDO
 

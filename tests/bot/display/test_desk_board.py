@@ -11,12 +11,7 @@ from bot.model.actions import DESK, EditMessage, PinMessage, SendMessage
 from bot.model.desk import Desk, DeskMember, QueueEntry, Role
 from bot.model.events import MemberJoined, MemberLeft, TimerDue
 from bot.model.feature import Step
-from bot.model.thread_desk_events import (
-    DuressFlagChanged,
-    LegalHoldChanged,
-    ThreadMarked,
-    ThreadQueued,
-)
+from bot.model.thread_desk_events import DuressFlagChanged, LegalHoldChanged, ThreadMarked, ThreadQueued
 from bot.model.transactional_actions import SetTimer
 from bot.wording.notice import in_language, notice_of
 from bridge.matrix.api.json_fields import dumps

@@ -8,13 +8,7 @@ from typing import Any
 import pytest
 
 from bot.decide import decide
-from bot.model.actions import (
-    DESK,
-    OFFICE,
-    EditMessage,
-    SendMessage,
-    SendSms,
-)
+from bot.model.actions import DESK, OFFICE, EditMessage, SendMessage, SendSms
 from bot.model.desk import Desk
 from bot.model.thread_desk_events import ReadingLanguageChosen
 from tests.bot.examples import at, at_desk, held, of, said, staffed_desk, then, told, words

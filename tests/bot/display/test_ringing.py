@@ -72,10 +72,7 @@ CASES = [
     pytest.param(queued(), at_desk("!board"), set(), id="an answer at the desk"),
     pytest.param(queued(), ThreadMarked("t1", danger=True, language=""), ALL, id="danger of one who waits"),
     pytest.param(
-        then(queued(), tap(ANA), KNOWN).aggregate,
-        OfferChanged(thread="t1", open=True),
-        {BEN, SUE},
-        id="an offer to all",
+        then(queued(), tap(ANA), KNOWN).aggregate, OfferChanged(thread="t1", open=True), {BEN, SUE}, id="an offer to all"
     ),
     *(
         pytest.param(desk(), AlarmRaised(designation="amber heron", alarm=alarm), who, id=alarm.value)

@@ -103,13 +103,7 @@ class DrillLine:
         self._count += 1
         said = f"$m{self._count}"
         event = MessageSent(
-            place=THREAD,
-            sender=sender,
-            event_id=said,
-            body=body,
-            at=self.now,
-            relation=Relation.EDIT,
-            target=self._said,
+            place=THREAD, sender=sender, event_id=said, body=body, at=self.now, relation=Relation.EDIT, target=self._said
         )
         self._inbox[thread].append(event)
         self._settle()

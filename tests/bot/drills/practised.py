@@ -16,11 +16,7 @@ from tests.bot.strategies import BEN
 ELSE: Final = "I am here. Take your time."
 """The answer to a text without an answer of its own."""
 GOOD: Final[dict[str, dict[int, tuple[str, ...]]]] = {
-    "first-contact": {
-        1: ("!limits",),
-        2: ("!safecheck", "!tips iphone"),
-        3: ("!say closing",),
-    },
+    "first-contact": {1: ("!limits",), 2: ("!safecheck", "!tips iphone"), 3: ("!say closing",)},
     "disclosure": {1: ("!limits",), 2: ("!escalate", "I believe you. Thank you for telling me.")},
     "phone-taken": {0: ("Yes, of course.", "!safecheck"), 2: ("!unsafe",), 3: ("!escalate",)},
     "overdose": {1: ("!escalate", "!urgent", "I am here with you. Is anybody near?")},

@@ -7,16 +7,7 @@ from dataclasses import replace
 import pytest
 
 from bot.lifecycle.recap import MOST_RECEIPTS
-from bot.model.actions import (
-    RECAP,
-    THREAD,
-    DeliveryReceipt,
-    RedactMessage,
-    SendMessage,
-    SendRecap,
-    SendSms,
-    ShareRoomKeys,
-)
+from bot.model.actions import RECAP, THREAD, DeliveryReceipt, RedactMessage, SendMessage, SendRecap, SendSms, ShareRoomKeys
 from bot.model.events import MessageRedacted, Relation
 from bot.model.thread import HeldReason, HeldText, PendingText, SentText
 from bot.model.transactional_actions import SetTimer

@@ -14,20 +14,7 @@ from bot.model.events import TimerDue
 from bot.model.thread import Lifecycle, ThreadState
 from bot.model.thread_desk_events import PhoneMuted, TextDropped
 from bot.model.transactional_actions import SetTimer, Suppress, SuppressionReason
-from tests.bot.examples import (
-    alarms,
-    arrived,
-    at,
-    due,
-    held,
-    marks,
-    of,
-    said,
-    texts,
-    then,
-    told,
-    words,
-)
+from tests.bot.examples import alarms, arrived, at, due, held, marks, of, said, texts, then, told, words
 from tests.bot.strategies import ANA, NOW, PACK, SUE, UNDO
 from tests.every_row import every_row
 

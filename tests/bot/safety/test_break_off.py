@@ -16,21 +16,7 @@ from bot.model.thread import ThreadState
 from bot.model.thread_desk_events import Assigned, OtherHandsChanged, ThreadQueued
 from policies.pack import TextName
 from tests.bot.codeword_example import agreed, locked
-from tests.bot.examples import (
-    alarms,
-    arrived,
-    at,
-    due,
-    held,
-    marks,
-    of,
-    said,
-    staffed_desk,
-    texts,
-    then,
-    told,
-    words,
-)
+from tests.bot.examples import alarms, arrived, at, due, held, marks, of, said, staffed_desk, texts, then, told, words
 from tests.bot.strategies import ANA, NOW, PACK, SUE, UNDO
 from tests.every_row import every_row
 
@@ -68,9 +54,7 @@ def stepped_back() -> Thread:
 def test_the_next_advocate_is_not_blind_after_different() -> None:
     """The next thread of the phone is not greeted, its card and queue card say so with age, first words are held."""
     step = then(
-        stepped_back(),
-        arrived("no really who is this", id="b", seconds=129),
-        at(129, new_designation="still brook"),
+        stepped_back(), arrived("no really who is this", id="b", seconds=129), at(129, new_designation="still brook")
     )
     assert texts(step) == [], "a greeting would tell what this number is"
     (queued,) = [event for event in told(step.actions, DESK) if isinstance(event, ThreadQueued)]

@@ -12,21 +12,7 @@ from bot.model.desk import Thread
 from bot.model.events import MessageRead
 from bot.model.transactional_actions import Suppress, SuppressionReason
 from policies.pack import ResumeMode, TextName
-from tests.bot.examples import (
-    FACTS,
-    alarms,
-    arrived,
-    at,
-    due,
-    held,
-    marks,
-    of,
-    said,
-    texts,
-    then,
-    waiting,
-    words,
-)
+from tests.bot.examples import FACTS, alarms, arrived, at, due, held, marks, of, said, texts, then, waiting, words
 from tests.bot.strategies import ANA, BEN, NOW, PACK, SUE, UNDO, with_settings
 from tests.every_row import every_row
 

@@ -8,27 +8,9 @@ from typing import Any
 import pytest
 
 from bot import guard
-from bot.model.actions import (
-    THREAD,
-    DeliveryReceipt,
-    EditMessage,
-    Invite,
-    KickMember,
-    SendMessage,
-    SendSms,
-    ShowReceipt,
-)
+from bot.model.actions import THREAD, DeliveryReceipt, EditMessage, Invite, KickMember, SendMessage, SendSms, ShowReceipt
 from bot.model.desk import Thread
-from bot.model.events import (
-    Content,
-    MemberJoined,
-    MemberLeft,
-    MessageRedacted,
-    Outcome,
-    Relation,
-    TextOutcome,
-    TimerDue,
-)
+from bot.model.events import Content, MemberJoined, MemberLeft, MessageRedacted, Outcome, Relation, TextOutcome, TimerDue
 from bot.model.thread import PendingText
 from bot.model.thread_desk_events import Assigned, MemberRemoved
 from bot.model.transactional_actions import SetTimer

@@ -22,12 +22,7 @@ from bot.model.actions import (
     Speaker,
 )
 from bot.model.desk import Desk, Role
-from bot.model.events import (
-    IdentityChanged,
-    MemberJoined,
-    MemberLeft,
-    ReactionAdded,
-)
+from bot.model.events import IdentityChanged, MemberJoined, MemberLeft, ReactionAdded
 from bot.model.feature import Step
 from bot.model.line_incidents import (
     CanaryFailed,

@@ -13,13 +13,7 @@ from bot.model.desk import Desk, Thread
 from bot.model.events import TimerDue
 from bot.model.feature import Step
 from bot.model.thread import ThreadState
-from bot.model.thread_desk_events import (
-    ThreadActivity,
-    ThreadMarked,
-    ThreadParked,
-    ThreadQueued,
-    UnreadClosed,
-)
+from bot.model.thread_desk_events import ThreadActivity, ThreadMarked, ThreadParked, ThreadQueued, UnreadClosed
 from bot.model.transactional_actions import EraseTexter, ParkThread, SendEvent, SetTimer
 from bot.staffing.close_rest import AT_ONCE
 from tests.bot.examples import arrived, at, at_desk, of, staffed_desk, then, told
@@ -122,11 +116,7 @@ def test_a_thread_is_parked_without_a_word_to_the_phone() -> None:
 
 
 @USUAL
-@given(
-    count=st.integers(min_value=1, max_value=12),
-    dangers=st.sets(st.integers(0, 11)),
-    again=st.sets(st.integers(0, 11)),
-)
+@given(count=st.integers(min_value=1, max_value=12), dangers=st.sets(st.integers(0, 11)), again=st.sets(st.integers(0, 11)))
 def test_danger_is_never_among_those_who_are_closed(count: int, dangers: set[int], again: set[int]) -> None:
     """For every crowd: who is told to close is exactly who wrote once without a sign of danger."""
     desk = crowd(count)

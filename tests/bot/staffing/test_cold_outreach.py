@@ -15,14 +15,7 @@ from bot.model.events import IgnoreReason, MemberJoined, MessageIgnored, Message
 from bot.model.feature import Step
 from bot.model.thread_desk_events import Assigned, OutreachStarted, ThreadCreated
 from bot.model.transactional_actions import CreateThread, SendEvent
-from bot.staffing.cold_outreach import (
-    ASK_AGAIN,
-    ASK_CONSENT,
-    ASK_NUMBER,
-    NUMBERS_DIFFER,
-    REFUSALS,
-    ROOM_OPENS,
-)
+from bot.staffing.cold_outreach import ASK_AGAIN, ASK_CONSENT, ASK_NUMBER, NUMBERS_DIFFER, REFUSALS, ROOM_OPENS
 from tests.bot.examples import at, of, staffed_desk, then, told, words
 from tests.bot.strategies import ANA, BEN, NOW, with_settings
 from tests.every_row import every_row

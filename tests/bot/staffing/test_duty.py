@@ -8,13 +8,7 @@ import pytest
 
 from bot.model.actions import DESK, ConfirmIdentity, SignOut
 from bot.model.desk import Desk
-from bot.model.events import (
-    Event,
-    IdentityChanged,
-    IdentityConfirmed,
-    MemberJoined,
-    ReactionAdded,
-)
+from bot.model.events import Event, IdentityChanged, IdentityConfirmed, MemberJoined, ReactionAdded
 from bot.model.thread_desk_events import AuthorSignedOut, ListenRequested, ThreadQueued
 from tests.bot.examples import as_usual, at, at_desk, of, staffed_desk, then, told, words
 from tests.bot.simulation import Simulation

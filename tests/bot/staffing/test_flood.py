@@ -15,13 +15,7 @@ from bot.model.desk import Desk, Thread
 from bot.model.events import Event, TimerDue
 from bot.model.feature import Step
 from bot.model.flood import CrowdEntry, Flood
-from bot.model.thread_desk_events import (
-    AlarmKind,
-    AlarmRaised,
-    ThreadActivity,
-    ThreadMarked,
-    ThreadQueued,
-)
+from bot.model.thread_desk_events import AlarmKind, AlarmRaised, ThreadActivity, ThreadMarked, ThreadQueued
 from bot.model.transactional_actions import SetTimer
 from tests.bot.examples import arrived, at, at_desk, of, staffed_desk, texts, then, told
 from tests.bot.hypothesis_settings import USUAL

@@ -8,12 +8,7 @@ import pytest
 
 from bot.model.actions import DESK, EditMessage, SendMessage
 from bot.model.desk import Desk
-from bot.model.line_incidents import (
-    GapKind,
-    StrayKind,
-    StrayTextArrived,
-    TextsMissing,
-)
+from bot.model.line_incidents import GapKind, StrayKind, StrayTextArrived, TextsMissing
 from bot.model.thread_desk_events import AlarmKind, AlarmRaised
 from tests.bot.examples import at, of, then
 from tests.bot.strategies import MEMBERS, SUE

@@ -14,14 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.staffing.shifts import (
-    WEEK,
-    gaps,
-    local_minute,
-    next_change,
-    on_shift,
-    shift_ends,
-)
+from bot.staffing.shifts import WEEK, gaps, local_minute, next_change, on_shift, shift_ends
 from policies.load import PackError, load
 from policies.pack import Hours, PersonShifts, Shifts
 from tests.every_row import every_row

@@ -10,13 +10,7 @@ from bot.model.actions import DESK, EditMessage, SendMessage
 from bot.model.desk import Desk
 from bot.model.events import TimerDue
 from bot.model.feature import Step
-from bot.model.thread_desk_events import (
-    AlarmKind,
-    AlarmRaised,
-    Assigned,
-    ThreadMarked,
-    ThreadQueued,
-)
+from bot.model.thread_desk_events import AlarmKind, AlarmRaised, Assigned, ThreadMarked, ThreadQueued
 from tests.bot.examples import at, at_desk, of, staffed_desk, then, told
 from tests.bot.strategies import ANA, BEN, NAMED, NOW, OWNERS, SUE
 

@@ -10,13 +10,7 @@ from bot.model.actions import DESK, THREAD, DeliveryReceipt, Invite, KickMember,
 from bot.model.desk import Thread
 from bot.model.events import MemberJoined, MemberLeft, MessageRedacted, ReactionAdded, TimerDue
 from bot.model.thread import TransferOffer
-from bot.model.thread_desk_events import (
-    AlarmRaised,
-    Assigned,
-    AssignmentKind,
-    ClaimRequested,
-    MemberRemoved,
-)
+from bot.model.thread_desk_events import AlarmRaised, Assigned, AssignmentKind, ClaimRequested, MemberRemoved
 from bot.model.transactional_actions import CancelTimer, SendEvent, SetTimer
 from policies.pack import TextName
 from tests.bot.examples import alarms, at, due, held, marks, of, said, texts, then, told, words
