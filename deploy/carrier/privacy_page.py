@@ -8,12 +8,13 @@ number, name of staff, address of a machine or wording of a codeword is on the p
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from bridge.carriers.vendors.registry import CARRIER_KINDS
 from deploy.carrier.exposure_sheet import format_duration
-from deploy.carrier.privacy_wording import DAYS, WORDINGS
 from policies.pack import BreakGlass
+from policies.yaml_file import parse_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from bridge.config.sections import Config
     from policies.pack import Pack, Settings
 
+SENTENCES: Final = Path(__file__).with_name("privacy.yaml")
+DAYS: Final = {"en": "days", "es": "días"}
 SETTING: Final = re.compile(r"`(\w+): true`")
 """A setting of the carrier's section that a sentence depends on."""
 
@@ -33,7 +36,8 @@ class _Words:
     """The sentences of one language."""
 
     def __init__(self, language: str) -> None:
-        self._table, self._days = WORDINGS[language], DAYS[language]
+        self._table: dict[str, str] = parse_yaml(SENTENCES)[language]
+        self._days = DAYS[language]
 
     def __call__(self, key: str, *, time: int = 0, longer: int = 0, **values: str) -> str:
         """Return a sentence; `time` and `longer` in seconds."""

@@ -14,11 +14,11 @@ from bridge.carriers.vendors.registry import CARRIER_KINDS
 from bridge.config.load import load
 from bridge.config.sections import Config, MetricsSettings, OnCall
 from deploy.carrier.exposure_sheet import format_duration
-from deploy.carrier.privacy_page import privacy_page
-from deploy.carrier.privacy_wording import ENGLISH, SPANISH
+from deploy.carrier.privacy_page import SENTENCES, privacy_page
 from deploy.cli.main import cli
 from policies.load import load as load_pack
 from policies.pack import Pack
+from policies.yaml_file import parse_yaml
 from tests.deploy.init.answers import PASSWORD, PATH_SECRET, answers, run_init
 
 FIGURES = (
@@ -107,11 +107,12 @@ def test_the_page_names_nobody_and_no_secret(line: tuple[Config, Pack, Path]) ->
 
 def test_both_languages_say_the_same(line: tuple[Config, Pack, Path]) -> None:
     """Each sentence stands in both, with the same figures; the page in Spanish has as many parts and items."""
-    assert ENGLISH.keys() == SPANISH.keys()
-    for key, sentence in ENGLISH.items():
-        places = [sorted(re.findall(r"{(\w+)}", text)) for text in (sentence, SPANISH[key])]
+    english, spanish = parse_yaml(SENTENCES).values()
+    assert english.keys() == spanish.keys()
+    for key, sentence in english.items():
+        places = [sorted(re.findall(r"{(\w+)}", text)) for text in (sentence, spanish[key])]
         assert places[0] == places[1], key
-        assert sentence != SPANISH[key]
+        assert sentence != spanish[key]
     config, pack, directory = line
     page, theirs = privacy_page(config, pack), privacy_page(config, pack, "es")
     assert [text.count("\n## ") for text in (page, theirs)] == [6, 6]
