@@ -16,29 +16,15 @@ from jinja2 import Environment, StrictUndefined
 from bridge.carriers.vendors.registry import CARRIER_KINDS
 from bridge.erasure.certificate import OWN_PAGES
 from bridge.tables import dead_letters
+from deploy.carrier.carrier_exposure import exposure_text
 from policies.yaml_file import parse_yaml
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from bridge.carriers.adapter import Exposure
     from bridge.config.sections import Config, DatabaseSettings
     from policies.pack import Pack
 
 SENTENCES: Final = Path(__file__).with_name("exposure.yaml")
 MINUTE, HOUR, DAY = 60, 3600, 86_400
-TITLES: Final = {
-    "keeps": "What it keeps",
-    "we_delete": "What we delete there, and when that is confirmed",
-    "remains": "What stays there even of a text that is gone",
-    "bill_shows": "What its bill shows",
-    "opt_outs": "Opt-outs that it enforces by itself",
-    "speaks": "What it may send to a phone without us",
-    "signed": "How its webhooks are authenticated",
-    "sources": "Read in",
-    "unconfirmed": "Not confirmed",
-}
-"""The parts of a carrier's `Exposure`, in the order of the sheet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,27 +89,7 @@ def as_text(config: Config, pack: Pack) -> list[str]:
         ]
         lines += [f"  Remains:     {entry.remains}"] if entry.remains else []
         lines.append("")
-    return [*lines, "What its carrier keeps", "======================", "", *carriers_as_text((config.line.carrier.kind,))]
-
-
-def carriers_as_json(kinds: Sequence[str]) -> str:
-    """Return what these carriers keep as JSON: an object by kind, each with the fields of `Exposure`."""
-    return json.dumps({kind: asdict(CARRIER_KINDS[kind].exposure) for kind in kinds}, ensure_ascii=False)
-
-
-def carriers_as_text(kinds: Sequence[str]) -> list[str]:
-    """Return what these carriers keep, for a person."""
-    return [line for kind in kinds for line in _paragraphs(CARRIER_KINDS[kind].exposure)]
-
-
-def _paragraphs(exposure: Exposure) -> Iterator[str]:
-    yield from (exposure.carrier, "=" * len(exposure.carrier), "")
-    for name, title in TITLES.items():
-        value = getattr(exposure, name)
-        sentences = (value,) if isinstance(value, str) else value
-        yield f"{title}:"
-        yield from (f"  - {sentence}" for sentence in sentences or ("Nothing.",))
-    yield ""
+    return [*lines, "What its carrier keeps", "======================", "", *exposure_text((config.line.carrier.kind,))]
 
 
 def format_duration(seconds: int) -> str:

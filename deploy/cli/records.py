@@ -82,12 +82,12 @@ def exposure(kinds: tuple[str, ...], layout: Layout | None, as_json: bool) -> No
         _print_line_exposure(layout, as_json=as_json)
         return
     from bridge.carriers.vendors.registry import CARRIER_KINDS
-    from deploy.carrier.exposure_sheet import carriers_as_json, carriers_as_text
+    from deploy.carrier.carrier_exposure import exposure_json, exposure_text
 
     if unknown := [kind for kind in kinds if kind not in CARRIER_KINDS]:
         raise click.UsageError(f"no such carrier: {', '.join(unknown)}. There are: {', '.join(CARRIER_KINDS)}.")
     chosen = kinds or tuple(CARRIER_KINDS)
-    print_lines([carriers_as_json(chosen)] if as_json else carriers_as_text(chosen))
+    print_lines([exposure_json(chosen)] if as_json else exposure_text(chosen))
 
 
 def _print_line_exposure(layout: Layout, *, as_json: bool) -> None:
