@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from deploy.data_dir.atomic_files import write_atomically
-from tests.bench import burst, desk, erasure, flood, measures
+from tests.bench import desk, flood, measures
 from tests.bench.bench_line import BenchLine
 from tests.bench.figures import Figure, machine
 
@@ -26,15 +26,12 @@ NAMES = (
     "first_text",
     "acknowledgement",
     "throughput",
-    "burst",
-    "sweep",
     "desk",
     "memory",
     "start",
-    "newcomers",
     "flood",
 )
-"""The order of the benchmarks: the last two leave a flood, in which most threads have no room."""
+"""The order of the benchmarks: the last leaves a flood, in which most threads have no room."""
 
 
 def main() -> int:
@@ -87,9 +84,6 @@ async def _measure(names: Sequence[str], *, full: bool, threads: int, flood_seco
                 measure = {
                     "latency": partial(measures.latency, full=full, threads=threads),
                     "memory": partial(measures.memory, threads=threads),
-                    "burst": partial(burst.burst, full=full),
-                    "newcomers": partial(burst.newcomers, full=full),
-                    "sweep": partial(erasure.sweep, full=full),
                     "desk": partial(desk.desk, full=full),
                     "flood": partial(flood.flood, full=full, seconds=flood_seconds),
                 }.get(name) or partial(getattr(measures, name), full=full)

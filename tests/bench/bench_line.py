@@ -51,8 +51,7 @@ DEVICE: Final = "QLBENCH000000001"
 class BenchLine:
     """A provisioned line with running homeserver and carrier; the bridge is started and stopped."""
 
-    def __init__(self, directory: Path, database_url: str | None = None, *, own_core: bool = False) -> None:
-        self._database_url = database_url
+    def __init__(self, directory: Path, *, own_core: bool = False) -> None:
         self._own_core = own_core
         self.layout = Layout(directory / "data")
         self.ports = Ports(free_ports())
@@ -73,15 +72,13 @@ class BenchLine:
 
     @classmethod
     @asynccontextmanager
-    async def running(
-        cls, directory: Path, database_url: str | None = None, *, own_core: bool = False
-    ) -> AsyncIterator[BenchLine]:
+    async def running(cls, directory: Path, *, own_core: bool = False) -> AsyncIterator[BenchLine]:
         """Provision a line, start homeserver and carrier, make the rooms for the ceiling; end everything after the block.
 
-        `database_url`: an empty PostgreSQL database for the line; None: a SQLite file. `own_core`: as in the configuration.
+        `own_core`: as in the configuration.
         """
         async with AsyncExitStack() as stack:
-            self = cls(directory, database_url, own_core=own_core)
+            self = cls(directory, own_core=own_core)
             provision.write_line_files(self.layout, self.ports)
             self._configure()
             config = provision.write_line_files(self.layout, self.ports)
@@ -144,7 +141,7 @@ class BenchLine:
 
     async def is_idle(self) -> bool:
         """Whether the bridge has nothing to do: inbox and outbox empty, rooms made, due carrier copies deleted."""
-        with line_snapshot(self.layout.bridge, self._database_url) as database:
+        with line_snapshot(self.layout.bridge, None) as database:
             return not database.fetchval(
                 """SELECT (SELECT COUNT(*) FROM inbox) + (SELECT COUNT(*) FROM outbox)
                    + (SELECT COUNT(*) FROM thread WHERE room_id IS NULL)
@@ -221,15 +218,6 @@ class BenchLine:
         """Return the same for the ceiling's user."""
         return self._accepted(since, mxid(PLAIN))
 
-    def redacted(self, since: int) -> tuple[int, float, float]:
-        """Return how many redactions were accepted after a stream position, and the times of the first and the last."""
-        what = "FROM events WHERE stream_ordering > ? AND type = 'm.room.redaction'"
-        count, first, last = (
-            self.ask(self._homeserver, f"SELECT {of} {what}", since)
-            for of in ("COUNT(*)", "MIN(received_ts)", "MAX(received_ts)")
-        )
-        return int(count), float(first or 0) / 1000, float(last or 0) / 1000
-
     def stream_position(self) -> int:
         """Return the position of the homeserver's stream of events."""
         return int(self.ask(self._homeserver, "SELECT MAX(stream_ordering) FROM events"))
@@ -276,18 +264,13 @@ class BenchLine:
         return int(count), float(last or 0) / 1000
 
     def _configure(self) -> None:
-        """Configure the ceiling's users at the homeserver, as another line's, and the line's database."""
+        """Configure the ceiling's users at the homeserver, as another line's."""
         other = synapse_config.registration(self._secrets, synapse_config.SERVER_NAME, (PLAIN[1:], CARD[1:]), name="bench")
         registration = self.layout.data / "bench-registration.yaml"
         registration.touch(mode=0o600)
         registration.write_text(yaml.safe_dump({**other, "as_token": self.token, "hs_token": secrets.token_hex(32)}))
         config = yaml.safe_load(self.layout.config.read_text(encoding="utf-8"))
         config["homeserver"]["other_lines"] = [{"registration": str(registration), "policy": mxid(PLAIN)}]
-        if self._database_url is not None:
-            file = self.layout.data / "secrets" / "database_url"
-            file.touch(mode=0o600)
-            file.write_text(self._database_url, encoding="utf-8")
-            config["database"] = {"url_file": str(file)}
         self.layout.config.write_text(yaml.safe_dump(config), encoding="utf-8")
 
     @property

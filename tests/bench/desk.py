@@ -1,4 +1,4 @@
-"""How quickly the desk answers, and how soon after a claim the advocate can read, both measured in a client.
+"""How quickly the desk answers, measured in a client.
 
 Rule of this module: the instrument is a person's client, an independent one; the ceiling is one raw send by the same
 process, in turns with it.
@@ -22,13 +22,10 @@ from tests.bench.load_generator import send_url
 from tests.e2e.nio_client import NioClient
 from tests.e2e.polling import wait_until
 from tests.e2e.staff_client import Account
-from tests.e2e.staffed_line import HAND
 
 PAUSE: Final = 0.1
-MESSAGES: Final = 50
 OPEN: Final = 200
 COMMANDS: Final = ("!help", "!board", "!on")
-RUSH_RATE, RUSH_SECONDS = 50, 20
 
 
 class TimedSupervisor(NioClient):
@@ -73,13 +70,11 @@ class TimedSupervisor(NioClient):
 
 
 async def desk(line: BenchLine, *, full: bool) -> list[Figure]:
-    """Measure the answer to a command, and reading the history after a claim, on a line with many open threads."""
+    """Measure the answer to a command on a line with many open threads."""
     await line.start_bridge()
     async with supervisor_at_desk(line) as (sol, ids):
         room = ids["desk_room"]
         await line.open_threads(ROOMS)
-        await line.wait_until_idle()
-        rushed, raw_beside = await _in_rush(line, sol, room)
         await line.wait_until_idle()
         await line.open_threads(OPEN)
         await line.wait_until_idle()
@@ -96,7 +91,6 @@ async def desk(line: BenchLine, *, full: bool) -> list[Figure]:
             if number >= 0:
                 raw.append(one)
                 answers.append(answer)
-        histories = [await _history(line, sol, ids) for _ in range(30 if full else 12)]
     return [
         Figure(
             name="command_p95",
@@ -111,49 +105,7 @@ async def desk(line: BenchLine, *, full: bool) -> list[Figure]:
             ),
             more={"answer_ms": spread(answers), "raw_ms": spread(raw), "threads": line.handsets},
         ),
-        Figure(
-            name="rush_command_p95",
-            unit="ms",
-            value=quantile(rushed, 0.95) * 1000,
-            ceiling=quantile(raw_beside, 0.95) * 1000,
-            ceiling_is="raw PUT send in the same rush, p95",
-            aim="value <= 500",
-            definition=(
-                f"The same while {RUSH_RATE} texts a second come into {ROOMS} threads for {RUSH_SECONDS} s, in turns with"
-                " raw sends."
-            ),
-            more={"answer_ms": spread(rushed), "raw_ms": spread(raw_beside)},
-        ),
-        Figure(
-            name="claim_to_history_p95",
-            unit="s",
-            value=quantile(histories, 0.95),
-            ceiling=quantile(raw, 0.95),
-            ceiling_is="raw PUT send, p95",
-            aim="value <= 3",
-            definition=(
-                f"From the tap on a card until the client that tapped has joined and decrypted all {MESSAGES} texts of"
-                " the thread; one at a time."
-            ),
-            more={"history_ms": spread(histories)},
-        ),
     ]
-
-
-async def _in_rush(line: BenchLine, sol: TimedSupervisor, room: str) -> tuple[list[float], list[float]]:
-    """Give commands while texts rush in; return the times of the answers, and of raw sends between them."""
-    answers: list[float] = []
-    raw: list[float] = []
-    job = {**line.texts(count=0, in_flight=0), "kind": "paced", "rate": RUSH_RATE, "seconds": RUSH_SECONDS}
-    texts = asyncio.create_task(line.load(job))
-    await asyncio.sleep(1.0)
-    while not texts.done():
-        raw.append(await _raw(line, len(raw)))
-        await asyncio.sleep(PAUSE)
-        answers.append(await sol.ask(room, COMMANDS[len(answers) % 3]))
-        await asyncio.sleep(PAUSE)
-    await texts
-    return answers, raw
 
 
 @asynccontextmanager
@@ -172,31 +124,6 @@ async def supervisor_at_desk(line: BenchLine) -> AsyncIterator[tuple[TimedSuperv
         yield sol, ids
     finally:
         await sol.stop()
-
-
-async def _history(line: BenchLine, sol: TimedSupervisor, ids: dict[str, str]) -> float:
-    """Claim a thread with many texts and read all of it; return the seconds that it took."""
-    number, line.handsets = line.handsets, line.handsets + 1
-    before = set(await sol.invites())
-    await line.load(line.texts(count=MESSAGES, in_flight=1, first=number, handsets=1))
-    await line.wait_until_idle()
-    name = line.ask(line.layout.bridge / "main.db", "SELECT designation FROM thread ORDER BY rowid DESC LIMIT 1")
-    card = await sol.find(ids["desk_room"], "its card is there", lambda i: f"{HAND} {name} · waiting" in i.body)
-    started_at = time.perf_counter()
-    await sol.react(ids["desk_room"], card, HAND)
-
-    async def invited() -> str | None:
-        return next((room for room in await sol.invites() if room not in before), None)
-
-    room = await wait_until("the invite", invited, within=30, every=0.01)
-    await sol.join(room)
-
-    async def all_read() -> bool | None:
-        items = [i for i in await sol.whole(room) if i.sender == ids["voice"] and i.kind == "message"]
-        return len(items) >= MESSAGES or None
-
-    await wait_until(f"all {MESSAGES} texts can be read", all_read, within=30, every=0.05)
-    return time.perf_counter() - started_at
 
 
 async def _raw(line: BenchLine, number: int) -> float:

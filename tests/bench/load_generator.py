@@ -5,10 +5,7 @@ flight. The process ends when the job is done; as an echo server, when its input
 
 Jobs: `{"kind": "texts" | "sends", "count", "in_flight", …}` as fast as it goes, with a `"reader"` (`{"user", "filter"}`)
 while that user syncs without a pause; `{"kind": "paced", "rate", "seconds", …}` at fixed moments, whatever the answers do,
-each timed from the moment it was due; `{"kind": "echo"}` prints its port;
-`{"kind": "clients", "url", "tokens", "rooms", "content", "rate", "seconds"}` is so many logged-in clients, who wait for
-what is new by long polls, while one after another says something in a room (`rooms`: a room, and its speaker's number);
-it prints `{"here"}` first, when all are.
+each timed from the moment it was due; `{"kind": "echo"}` prints its port.
 What is printed: `{"begun", "ended"}` in seconds since 1970, `"seconds"` per request, `"refused"`.
 """
 
@@ -33,9 +30,7 @@ from yarl import URL
 
 Job: TypeAlias = dict[str, Any]
 POLL_MILLISECONDS: Final = 30_000
-BEGINNING: Final = 8
 """The number of clients that make their first sync at the same time, as people who log in over an evening."""
-COMING_SECONDS: Final = 300
 """Seconds within which all clients must have made their first sync."""
 
 
@@ -124,72 +119,6 @@ async def at_fixed_moments(job: Job, sender: Sender) -> None:
     await asyncio.gather(*waiting)
 
 
-class Clients:
-    """Logged-in clients: each has one long poll open, like an app in the foreground."""
-
-    def __init__(self, job: Job, http: aiohttp.ClientSession, say: Callable[[str], None]) -> None:
-        self._job, self._http, self._say_line = job, http, say
-        self._beginning, self._all_here = asyncio.Semaphore(BEGINNING), asyncio.Event()
-        self.here = 0
-        self.seconds: list[float] = []
-        self.refused = 0
-        self.syncs = 0
-
-    async def run(self) -> None:
-        """Sync all clients, print that they have synced, poll and send for the job's seconds, and close everything."""
-        waiting = [asyncio.create_task(self._wait(token)) for token in self._job["tokens"]]
-        try:
-            await asyncio.wait_for(self._all_here.wait(), COMING_SECONDS)
-            self.syncs = 0
-            self._say_line(json.dumps({"here": self.here}))
-            await self._speak()
-        finally:
-            for task in waiting:
-                task.cancel()
-            results = await asyncio.gather(*waiting, return_exceptions=True)
-        self.refused += sum(isinstance(each, Exception) for each in results)
-
-    async def _wait(self, token: str) -> None:
-        async with self._beginning:
-            since = await self._sync(token, "")
-        self.here += 1
-        if self.here == len(self._job["tokens"]):
-            self._all_here.set()
-        while True:
-            since = await self._sync(token, since)
-
-    async def _sync(self, token: str, since: str) -> str:
-        """Sync until there is an answer; return the next position."""
-        while (position := await sync(self._http, self._job["url"], token, since)) is None:
-            self.refused += 1
-            await asyncio.sleep(1)
-        self.syncs += 1
-        return position
-
-    async def _speak(self) -> None:
-        started_at, job, said = time.perf_counter(), self._job, list[asyncio.Task[None]]()
-        for number in range(int(job["rate"] * job["seconds"])):
-            await asyncio.sleep(max(started_at + number / job["rate"] - time.perf_counter(), 0))
-            room, speaker = job["rooms"][number % len(job["rooms"])]
-            said.append(asyncio.create_task(self._say(room, job["tokens"][speaker])))
-        await asyncio.sleep(max(started_at + job["seconds"] - time.perf_counter(), 0))
-        await asyncio.gather(*said)
-
-    async def _say(self, room: str, token: str) -> None:
-        started_at = time.perf_counter()
-        path = f"/_matrix/client/v3/rooms/{quote(room, safe='')}/send/m.room.encrypted/{secrets.token_hex(12)}"
-        url = URL(self._job["url"] + path, encoded=True)
-        headers = {"Authorization": f"Bearer {token}"}
-        try:
-            async with self._http.put(url, json=self._job["content"], headers=headers) as answer:
-                await answer.read()
-        except (TimeoutError, aiohttp.ClientError):
-            self.refused += 1
-            return
-        self.seconds.append(time.perf_counter() - started_at)
-        self.refused += answer.status != 200
-
-
 async def sync(http: aiohttp.ClientSession, base: str, token: str, since: str, options: str = "") -> str | None:
     """Sync once, as a long poll from a position; return the next position, or None without an answer.
 
@@ -235,16 +164,10 @@ async def reading(job: Job, http: aiohttp.ClientSession) -> AsyncIterator[None]:
         await asyncio.gather(reader, return_exceptions=True)
 
 
-async def generate(job: Job, say: Callable[[str], None]) -> Job:
+async def generate(job: Job) -> Job:
     """Run a job and return its figures."""
     connector = aiohttp.TCPConnector(limit=0)
     async with aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=60)) as http:
-        if job["kind"] == "clients":
-            started_at = time.time()
-            clients = Clients(job, http, say)
-            await clients.run()
-            figures = {"seconds": clients.seconds, "refused": clients.refused, "syncs": clients.syncs}
-            return {"begun": started_at, "ended": time.time(), **figures}
         sender = Sender(job, http)
         async with reading(job, http):
             started_at = time.time()
@@ -280,7 +203,7 @@ def main() -> None:
     if job["kind"] == "echo":
         asyncio.run(echo(say))
     else:
-        say(json.dumps(asyncio.run(generate(job, say))))
+        say(json.dumps(asyncio.run(generate(job))))
 
 
 if __name__ == "__main__":
