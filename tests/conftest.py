@@ -24,8 +24,6 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.internal.conjecture import providers
 
-# Before any import of mautrix.crypto: our adapter must take the place of the module `olm`.
-import bridge.matrix  # noqa: F401
 from tests import forked_children
 from tests.outside_programs import OutsidePrograms
 from tests.run_directory import keep_files_in_memory, share

@@ -15,7 +15,6 @@ from bridge.app.main import LATE
 
 ROOT: Final = Path(__file__).parents[1]
 HTTP: Final = "aiohttp"
-MATRIX: Final = "mautrix"
 STEPS: Final = {
     "from deploy.cli.main import cli; cli(['version'], standalone_mode=False)": {"asyncio", "ssl", "pydantic", "yaml"},
     "import bridge.config.load": {HTTP, "phonenumbers", "cryptography", "policies.schema"},
@@ -23,8 +22,6 @@ STEPS: Final = {
     "import deploy.packs.lint_report": {HTTP, "apsw", "asyncpg", "cryptography", "bot.decide", "bot.guard"},
     "import deploy.carrier.carrier_check": {"apsw", "bot.guard", "prometheus_client"},
     "import deploy.doctor.line_facts": {"bot.guard"},
-    "import deploy.carrier.exposure_sheet": {MATRIX},
-    "import deploy.doctor.doctor": {MATRIX},
 }
 """Steps, and the modules that each must not load; all in one process, so the smallest step comes first."""
 

@@ -31,7 +31,7 @@ from bridge.erasure.nightly import NightlyMaintenance
 from bridge.erasure.service import ErasureService, module_client_of
 from bridge.inbound.matrix_event_ingest import MatrixEventIngest
 from bridge.inbound.sync_watchdog import SyncWatchdog
-from bridge.matrix.api import synapse_version
+from bridge.matrix.api import module_api
 from bridge.matrix.api.http_client import HomeserverClient, HomeserverError, Permanent, TokenRefused, Transient
 from bridge.matrix.api.module_api import ModuleClient
 from bridge.matrix.rooms.media import UploadCleanup
@@ -141,12 +141,12 @@ class MatrixWorkers:
         A newer one than those that were tested is accepted: the module checks at its start what it needs. So is a
         homeserver that does not name its version.
         """
-        version = synapse_version.parse(await retry_until_done("matrix.version", self._server_header))
-        if version is not None and version < synapse_version.OLDEST:
-            needed = synapse_version.dotted(synapse_version.OLDEST)
-            problem = f"{self._resources.config.homeserver.url}: Synapse {synapse_version.dotted(version)} is too old"
+        version = module_api.parse_version(await retry_until_done("matrix.version", self._server_header))
+        if version is not None and version < module_api.OLDEST_SYNAPSE:
+            needed = module_api.dotted_version(module_api.OLDEST_SYNAPSE)
+            problem = f"{self._resources.config.homeserver.url}: Synapse {module_api.dotted_version(version)} is too old"
             raise CannotStart([f"{problem}. Update it to {needed} or newer, then start the line again."])
-        if version is not None and version > synapse_version.TESTED:
+        if version is not None and version > module_api.NEWEST_TESTED_SYNAPSE:
             log.event("homeserver.newer_than_tested")
 
     async def _server_header(self) -> str:

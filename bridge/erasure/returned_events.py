@@ -19,7 +19,7 @@ from bot.model.actions import THREAD
 from bridge.background.loop import BackgroundLoop
 from bridge.matrix.api.http_client import Permanent, TokenRefused
 from bridge.matrix.api.json_fields import MAX_INTEGER, strings_in
-from bridge.matrix.rooms.erasure_probe import ErasureProbe
+from bridge.matrix.room_client import ErasureProbe
 from bridge.matrix.rooms.room_state import rooms_of_ours
 from bridge.runtime import log
 from bridge.runtime.priority_gate import PriorityGate

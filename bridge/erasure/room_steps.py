@@ -24,10 +24,9 @@ from bridge.matrix.api.module_api import (
     RoomState,
 )
 from bridge.matrix.olm import identity_table
-from bridge.matrix.room_client import RoomClient
+from bridge.matrix.room_client import NOT_ACCESSIBLE, ErasureProbe, RoomClient
 from bridge.matrix.room_keys.sealing import destroy_keys
 from bridge.matrix.rooms import media
-from bridge.matrix.rooms.erasure_probe import NOT_ACCESSIBLE, ErasureProbe
 from bridge.matrix.rooms.room_state import Room, delete_room, record_room
 from bridge.runtime.crash_points import CrashPoint
 from bridge.runtime.priority_gate import PriorityGate

@@ -20,7 +20,7 @@ from bridge.erasure.room_steps import RoomSteps
 from bridge.matrix.api.admin_api import AdminClient, module_or_admin_client
 from bridge.matrix.api.http_client import HomeserverClient
 from bridge.matrix.api.module_api import ModuleClient
-from bridge.matrix.rooms.erasure_probe import ErasureProbe
+from bridge.matrix.room_client import ErasureProbe
 from bridge.matrix.service import MatrixService
 from bridge.runtime.priority_gate import PriorityGate
 from bridge.runtime.settings import read_secret

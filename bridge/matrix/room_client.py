@@ -1,8 +1,8 @@
-"""Makes requests in rooms, for the outbox and the room provisioner.
+"""Makes requests in rooms, for the outbox, the room provisioner and the erasure.
 
-Rules of this module: a repeatable request has the caller's transaction id; before any other, the state is read, and
-"already done" is success. Words of people are always sent encrypted. Keys go out before the invite, and an upload that
-fails does not stop the invite. A failure is `Transient` or `Permanent` and has status and errcode only.
+A repeatable request has the caller's transaction id; before any other, the state is read, and "already done" is success.
+Words of people are always sent encrypted. Keys go out before the invite, and an upload that fails does not stop it.
+Nothing unchecked counts as gone. A failure is `Transient` or `Permanent` and has status and errcode only.
 
 Sources: facts-matrix.md, "Late joiners", "Rooms"; https://spec.matrix.org/latest/client-server-api/
 """
@@ -10,6 +10,7 @@ Sources: facts-matrix.md, "Late joiners", "Rooms"; https://spec.matrix.org/lates
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Sequence
+from http import HTTPStatus
 from typing import Final
 
 from bot.model.actions import Speaker
@@ -19,31 +20,89 @@ from bridge.matrix.api.http_client import Permanent, TokenRefused, Transient
 from bridge.matrix.api.json_fields import Json, MalformedJson, object_at, objects_in, strings_in
 from bridge.matrix.olm.identity import Identity
 from bridge.matrix.room_keys.history import KeyBundles, RecentMessages, RoomHistory
-from bridge.matrix.room_keys.key_sharing import RoomKeySharing
-from bridge.matrix.room_keys.outbound_sessions import OutboundSessions
+from bridge.matrix.room_keys.outbound_sessions import OutboundSessions, RoomKeySharing
 from bridge.matrix.room_keys.outbound_table import rotate_sessions
 from bridge.matrix.rooms.room_state import (
+    SUPERVISOR,
     Room,
     RoomKind,
-    membership_of,
-    record_room,
-    require_room,
-    rooms_not_joined,
-    rooms_of_ours,
-    set_membership,
-)
-from bridge.matrix.rooms.room_templates import (
-    SUPERVISOR,
     are_supervisors,
     create_room_body,
     is_tampered,
+    membership_of,
+    record_room,
+    require_room,
     restored_power_levels,
+    rooms_not_joined,
+    rooms_of_ours,
+    set_membership,
 )
 from bridge.runtime import log
 from bridge.runtime.crash_points import CrashPoint
 from bridge.services import Services
 from bridge.storage.database import Transaction
 from bridge.storage.vault import CannotOpen
+
+PAGE_SIZE: Final = 250
+PRESENT: Final = ("join", "invite", "knock")
+NOT_ACCESSIBLE: Final = frozenset({"M_NOT_FOUND", "M_FORBIDDEN"})
+
+
+class ErasureProbe:
+    """Checks rooms as the policy bot. `ours`: the user ids of both identities."""
+
+    def __init__(self, *, policy: Identity, ours: tuple[str, str]) -> None:
+        self._client, self._ours = policy.client, frozenset(ours)
+
+    async def readable(self, room_id: str) -> list[tuple[str, int]]:
+        """Return id and time of every event of a room that still has content; state and redactions do not count.
+
+        Pages through the whole room. Raises `Permanent` when the policy bot has no access.
+        """
+        events: list[tuple[str, int]] = []
+        start = ""
+        while True:
+            query = {"dir": "b", "limit": str(PAGE_SIZE), **({"from": start} if start else {})}
+            answer = await self._client.request("GET", "rooms", room_id, "messages", query=query)
+            events += [
+                (event["event_id"], at if isinstance(at := event.get("origin_server_ts"), int) else 0)
+                for event in objects_in(answer.get("chunk"))
+                if _has_content(event) and isinstance(event.get("event_id"), str)
+            ]
+            end = answer.get("end")
+            if not isinstance(end, str) or end == start:
+                return events
+            start = end
+
+    async def empty(self, room_id: str) -> int:
+        """Remove everybody but our identities, including invited people; return how many there were."""
+        answer = await self._client.request("GET", "rooms", room_id, "members", query={"not_membership": "leave"})
+        users = [
+            event["state_key"]
+            for event in objects_in(answer.get("chunk"))
+            if isinstance(event.get("state_key"), str) and object_at(event, "content").get("membership") in PRESENT
+        ]
+        others = [user for user in users if user not in self._ours]
+        for user in others:
+            await self._client.request("POST", "rooms", room_id, "kick", body={"user_id": user})
+        return len(others)
+
+    async def is_event_gone(self, room_id: str, event_id: str) -> bool:
+        """Whether an event can no longer be fetched, or has no content left."""
+        try:
+            event = await self._client.request("GET", "rooms", room_id, "event", event_id)
+        except TokenRefused:
+            raise
+        except Permanent as error:
+            if error.status in {HTTPStatus.NOT_FOUND, HTTPStatus.FORBIDDEN} and error.errcode in NOT_ACCESSIBLE:
+                return True
+            raise
+        return not _has_content(event)
+
+
+def _has_content(event: Json) -> bool:
+    return "state_key" not in event and event.get("type") != "m.room.redaction" and bool(event.get("content"))
+
 
 TXN_ID_LIFETIME: Final = 20 * 3600
 """For how long, in seconds, we rely on the homeserver to know our transaction ids; it does so for 24 hours."""

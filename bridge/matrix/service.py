@@ -18,14 +18,13 @@ from bridge.matrix.api.json_fields import Json
 from bridge.matrix.api.module_api import ModuleClient
 from bridge.matrix.olm import identity_table, olm_store
 from bridge.matrix.olm.identity import Identity
-from bridge.matrix.olm.to_device_inbox import ToDeviceBatch, ToDeviceInbox
+from bridge.matrix.olm.to_device import ToDeviceBatch, ToDeviceInbox
 from bridge.matrix.room_client import RoomClient
 from bridge.matrix.room_comparison import RoomComparison
 from bridge.matrix.room_keys.device_lists import DeviceLists, EventSink
 from bridge.matrix.room_keys.history import KeyBundles, RoomHistory
 from bridge.matrix.room_keys.inbound_sessions import InboundSessions
-from bridge.matrix.room_keys.key_sharing import RoomKeySharing
-from bridge.matrix.room_keys.outbound_sessions import OutboundSessions
+from bridge.matrix.room_keys.outbound_sessions import OutboundSessions, RoomKeySharing
 from bridge.matrix.room_keys.outbound_table import retire_sessions_of
 from bridge.matrix.room_keys.sealing import forget_lost
 from bridge.matrix.sync.device_renewal import DeviceRenewal

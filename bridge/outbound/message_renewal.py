@@ -14,7 +14,7 @@ from http import HTTPStatus
 
 from bot.model.actions import EditMessage, SendMessage, Speaker
 from bridge.matrix.api.http_client import Permanent
-from bridge.matrix.api.message_content import message_content
+from bridge.matrix.api.message_body import message_content
 from bridge.matrix.room_client import RoomClient
 from bridge.outbound.dispatcher import OutboxTask
 from bridge.runtime import log

@@ -21,8 +21,7 @@ from bot.wording.notice import words_of
 from bridge.matrix.api.events import DecryptedMessage
 from bridge.matrix.api.http_client import Permanent, TokenRefused
 from bridge.matrix.api.json_fields import object_at
-from bridge.matrix.api.message_body import plain_text
-from bridge.matrix.api.message_content import message_content
+from bridge.matrix.api.message_body import message_content, plain_text
 from bridge.matrix.room_client import RoomClient
 from bridge.matrix.room_keys.history import RecentMessages
 from bridge.outbound.dispatcher import OutboxTask, RetryLater

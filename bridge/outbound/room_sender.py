@@ -36,7 +36,7 @@ from bot.model.actions import (
 )
 from bot.wording.notice import words_of
 from bridge.matrix.api.http_client import Permanent, TokenRefused, Transient
-from bridge.matrix.api.message_content import edit_content, message_content
+from bridge.matrix.api.message_body import edit_content, message_content
 from bridge.matrix.room_client import RoomClient
 from bridge.matrix.rooms import room_state
 from bridge.outbound import room_lookup

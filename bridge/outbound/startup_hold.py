@@ -14,7 +14,7 @@ from functools import partial
 from typing import Final
 
 from bridge.background.backoff import retry_until_done
-from bridge.matrix.room_keys import waiting_table
+from bridge.matrix.room_keys import inbound_table
 from bridge.outbound.dispatcher import OutboxTask, Perform, RetryLater
 from bridge.runtime import log
 from bridge.services import Services
@@ -75,7 +75,7 @@ class StartupHold:
             await _wait_until(partial(self._is_decided, await inbox.newest_seq(self._database) or 0))
 
     async def _is_read(self) -> bool:
-        return not await waiting_table.has_rows(self._database)
+        return not await inbound_table.has_waiting(self._database)
 
     async def _is_decided(self, last: int) -> bool:
         first = await inbox.oldest_seq(self._database)

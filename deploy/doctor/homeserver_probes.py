@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import aiohttp
 
-from bridge.matrix.api import synapse_version
+from bridge.matrix.api import module_api
 from bridge.matrix.api.admin_api import AdminClient
 from bridge.matrix.api.http_client import HomeserverClient, HomeserverError, TokenRefused
 from bridge.matrix.api.json_fields import object_at
@@ -318,16 +318,16 @@ def judge_clock(server_time: float | None, now: float, held_after: float) -> Che
 
 def judge_version(text: str) -> CheckResult:
     """Judge a Synapse by its version, such as `1.163.2` or `Synapse/1.163.2`."""
-    name, version = "homeserver version", synapse_version.parse(text)
-    oldest, tested = map(synapse_version.dotted, (synapse_version.OLDEST, synapse_version.TESTED))
+    name, version = "homeserver version", module_api.parse_version(text)
+    oldest, tested = map(module_api.dotted_version, (module_api.OLDEST_SYNAPSE, module_api.NEWEST_TESTED_SYNAPSE))
     if version is None:
         do = f"Ask its administrator: Synapse {oldest} or newer is needed."
         return CheckResult(name=name, ok=True, asked=False, what="is not told", do=do)
     shown = text.removeprefix("Synapse/").partition(" ")[0]
-    if version < synapse_version.OLDEST:
+    if version < module_api.OLDEST_SYNAPSE:
         do = f"Update Synapse to {oldest} or newer; {tested} is what this was made for (deploy/synapse_module/README.md)."
         return CheckResult(name=name, ok=False, what=f"Synapse {shown} is too old: the line does not work on it", do=do)
-    if version > synapse_version.TESTED:
+    if version > module_api.NEWEST_TESTED_SYNAPSE:
         do = "Ask `quietline doctor` beside a copy of it first, and read deploy/synapse_module/README.md on versions."
         what = f"Synapse {shown} is newer than what was tried ({tested})"
         return CheckResult(name=name, ok=True, what=what, do=do, warning=True)

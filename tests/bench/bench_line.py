@@ -23,7 +23,7 @@ import yaml
 
 from bridge.matrix.olm.cross_signing import MEGOLM
 from bridge.matrix.olm.vodozemac_olm import OutboundGroupSession
-from bridge.matrix.rooms.room_templates import create_room_body
+from bridge.matrix.rooms.room_state import create_room_body
 from bridge.matrix.sync.sync_loop import ROOM_FILTER
 from bridge.runtime.program import ROOT
 from bridge.storage.database import Value

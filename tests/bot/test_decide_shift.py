@@ -7,7 +7,7 @@ from typing import Final
 from bot.model.actions import DESK, Action, EditMessage, SendMessage, SendSms, Speaker
 from bot.model.desk import Thread
 from bot.model.events import Event, MemberJoined, Outcome
-from bridge.matrix.api.message_content import message_content
+from bridge.matrix.api.message_body import message_content
 from tests.bot.expectations import Expectations
 from tests.bot.push_rules import Push, push
 from tests.bot.simulation import Simulation

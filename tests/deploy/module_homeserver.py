@@ -20,8 +20,7 @@ import yaml
 
 from bridge.matrix.api.http_client import HomeserverClient
 from bridge.matrix.api.module_api import ModuleClient, RoomState
-from bridge.matrix.rooms.room_state import RoomKind
-from bridge.matrix.rooms.room_templates import create_room_body
+from bridge.matrix.rooms.room_state import RoomKind, create_room_body
 from deploy.data_dir.atomic_files import write_atomically
 from deploy.data_dir.layout import Layout, Ports
 from deploy.data_dir.secret_files import Secrets

@@ -23,8 +23,7 @@ from bridge.erasure.person_steps import PersonSteps
 from bridge.erasure.room_steps import RoomSteps
 from bridge.matrix.api.http_client import Permanent
 from bridge.matrix.api.module_api import ModuleClient, RoomState, RoomStatus
-from bridge.matrix.room_client import RoomClient
-from bridge.matrix.rooms.erasure_probe import ErasureProbe
+from bridge.matrix.room_client import ErasureProbe, RoomClient
 from bridge.storage.database import Transaction
 from bridge.tables import room_events
 from tests.fakes.bridge_harness import BridgeHarness

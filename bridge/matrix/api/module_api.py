@@ -10,6 +10,7 @@ is logged here.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -18,6 +19,26 @@ from typing import Any, Final, TypeVar
 
 from bridge.matrix.api.http_client import HomeserverClient, Method, Permanent, Transient
 from bridge.matrix.api.json_fields import Json
+
+SynapseVersion = tuple[int, int]
+
+OLDEST_SYNAPSE: Final[SynapseVersion] = (1, 155)
+"""The first release that the module starts with (`deploy/synapse_module/README.md`)."""
+NEWEST_TESTED_SYNAPSE: Final[SynapseVersion] = (1, 163)
+"""The newest that was tried. A newer one is used where the module's own checks pass, and the line says so."""
+_VERSION: Final = re.compile(r"(?:Synapse/)?(\d+)\.(\d+)")
+
+
+def parse_version(text: str) -> SynapseVersion | None:
+    """Read `1.163.2`, or the header `Server: Synapse/1.163.2`; None for any other text."""
+    match = _VERSION.match(text)
+    return (int(match[1]), int(match[2])) if match else None
+
+
+def dotted_version(version: SynapseVersion) -> str:
+    """Write a version as people do: `1.163`."""
+    return ".".join(map(str, version))
+
 
 T = TypeVar("T")
 

@@ -1,7 +1,8 @@
-"""Confirmed identities, for the bridge and for `quietline trust` beside it.
+"""Confirmed identities, for the bridge and `quietline trust`; and who is due a fresh device list (`matrix_dirty`).
 
 A fingerprint is compared with the identity that was last seen, inside the commit that confirms it; for any other nothing
-is written. A confirmation made beside the bridge counts at once; the bridge tells the desk of it.
+is written. A confirmation made beside the bridge counts at once; the bridge tells the desk of it. A dirty mark has a
+count, and its removal names the count that was read, so that a mark that is set meanwhile is not lost.
 
 Source: https://spec.matrix.org/latest/client-server-api/#cross-signing; a fingerprint is the public Ed25519 key in
 unpadded base64, which clients show in groups of four.
@@ -15,8 +16,75 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from bridge.matrix.olm.cross_signing import Device
-from bridge.matrix.room_keys import dirty_table
+from bridge.matrix.rooms.room_state import KEY_MEMBERSHIPS
 from bridge.storage.database import Reader, Snapshot, Transaction
+
+
+async def mark(transaction: Transaction, user_id: str, *, due_ms: int, stale: bool) -> None:
+    """Mark a user dirty, due at that time; `stale`: their device list is not used before it is queried."""
+    await transaction.execute(
+        """
+        INSERT INTO matrix_dirty (user_id, mark, stale, due_ms) VALUES ($1, 1, $3, $2)
+        ON CONFLICT (user_id) DO UPDATE SET
+        mark=matrix_dirty.mark + 1,
+        stale=(matrix_dirty.stale OR excluded.stale),
+        due_ms=CASE WHEN matrix_dirty.due_ms < excluded.due_ms THEN matrix_dirty.due_ms ELSE excluded.due_ms END
+        """,
+        user_id,
+        due_ms,
+        stale,
+    )
+
+
+async def mark_queried(transaction: Transaction, marks: Iterable[tuple[str, int]]) -> None:
+    """Note that the list is fresh, unless the user was marked again meanwhile; keys are still due."""
+    for user_id, count in marks:
+        await transaction.execute("UPDATE matrix_dirty SET stale=$3 WHERE user_id=$1 AND mark=$2", user_id, count, False)
+
+
+async def postpone(transaction: Transaction, marks: Iterable[tuple[str, int]], *, due_ms: int) -> None:
+    """Postpone these marks, of users who are not done with, unless they were marked again meanwhile."""
+    for user_id, count in marks:
+        await transaction.execute("UPDATE matrix_dirty SET due_ms=$3 WHERE user_id=$1 AND mark=$2", user_id, count, due_ms)
+
+
+async def clear(transaction: Transaction, marks: Iterable[tuple[str, int]]) -> None:
+    """Remove these marks, unless the user was marked again meanwhile."""
+    for user_id, count in marks:
+        await transaction.execute("DELETE FROM matrix_dirty WHERE user_id=$1 AND mark=$2", user_id, count)
+
+
+async def clear_outsiders(transaction: Transaction, marks: Iterable[tuple[str, int]]) -> None:
+    """Remove the marks of users who are neither in a room of ours nor invited, unless they were marked again meanwhile."""
+    for user_id, count in marks:
+        await transaction.execute(
+            f"""
+            DELETE FROM matrix_dirty WHERE user_id=$1 AND mark=$2 AND NOT EXISTS (
+                SELECT 1 FROM matrix_member m WHERE m.user_id=$1 AND m.membership IN {KEY_MEMBERSHIPS})
+            """,  # noqa: S608 - a constant
+            user_id,
+            count,
+        )
+
+
+async def is_stale(reader: Reader, user_id: str) -> bool:
+    """Whether the user's devices must be queried before they are used."""
+    return await reader.fetchval("SELECT 1 FROM matrix_dirty WHERE user_id=$1 AND stale", user_id) is not None
+
+
+async def due_marks(reader: Reader, now_ms: int, most: int) -> list[tuple[str, int]]:
+    """Return up to `most` users who are due now, each with the mark's count; the longest due first."""
+    rows = await reader.fetch(
+        "SELECT user_id, mark FROM matrix_dirty WHERE due_ms <= $1 ORDER BY due_ms LIMIT $2", now_ms, most
+    )
+    return [(row["user_id"], row["mark"]) for row in rows]
+
+
+async def next_due(reader: Reader) -> int | None:
+    """Return when the next user is due, or None when nobody is dirty."""
+    at: int | None = await reader.fetchval("SELECT MIN(due_ms) FROM matrix_dirty")
+    return at
+
 
 IDENTITIES: Final = """
     SELECT s.user_id, s.master_key, c.master_key AS confirmed, d.device_id, d.ed25519
@@ -36,7 +104,7 @@ CONFIRMED_SUPERVISORS: Final = """
     JOIN matrix_confirmed c ON c.user_id = s.user_id AND c.master_key = s.master_key
     WHERE r.kind = 'desk'
 """
-"""SQL: the confirmed identities of supervisors at the desk. The level: `bridge/matrix/rooms/room_templates.py`."""
+"""SQL: the confirmed identities of supervisors at the desk. The level: `bridge/matrix/rooms/room_state.py`."""
 
 DEVICE_COLUMNS: Final = "d.user_id, d.device_id, d.curve25519, d.ed25519"
 """SQL: the columns that `device_of` reads."""
@@ -117,7 +185,7 @@ async def confirm_fingerprint(transaction: Transaction, user_id: str, fingerprin
     for identity in _identities(await transaction.fetch(IDENTITIES)):
         if identity.user_id == user_id and identity.is_named_by(fingerprint):
             await transaction.execute(CONFIRM, user_id, identity.master_key, False)
-            await dirty_table.mark(transaction, user_id, due_ms=AT_ONCE, stale=True)
+            await mark(transaction, user_id, due_ms=AT_ONCE, stale=True)
             return
     raise NotThatFingerprint
 

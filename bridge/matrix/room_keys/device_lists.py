@@ -18,8 +18,8 @@ from bridge.matrix.api.events import IdentityChanged, MatrixEvent
 from bridge.matrix.api.json_fields import Json
 from bridge.matrix.olm.cross_signing import Device, DeviceAnswer, devices_of, is_answered, master_key_of
 from bridge.matrix.olm.identity import Identity
-from bridge.matrix.olm.to_device_inbox import Members
-from bridge.matrix.room_keys import confirmed_identities, dirty_table, outbound_table
+from bridge.matrix.olm.to_device import Members
+from bridge.matrix.room_keys import confirmed_identities, outbound_table
 from bridge.matrix.room_keys.confirmed_identities import (
     DEVICE_COLUMNS,
     TRUSTED,
@@ -193,7 +193,7 @@ class DeviceLists:
         """Mark users dirty, due after `seconds`; `stale`: their device lists are not used before that."""
         due = int((self._clock.now() + seconds) * 1000)
         for user_id in sorted(set(users) - self._ours):
-            await dirty_table.mark(transaction, user_id, due_ms=due, stale=stale)
+            await confirmed_identities.mark(transaction, user_id, due_ms=due, stale=stale)
 
     async def mark_all_dirty(self, transaction: Transaction) -> None:
         """Mark everybody in our rooms: at every start, and after a rollback of the homeserver."""

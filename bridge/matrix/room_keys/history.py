@@ -27,7 +27,7 @@ from bridge.matrix.api.events import DecryptedMessage
 from bridge.matrix.api.json_fields import BAD_DATA, Json, dumps, objects_in, string_field
 from bridge.matrix.olm.cross_signing import MEGOLM
 from bridge.matrix.olm.identity import Identity
-from bridge.matrix.olm.to_device_sender import ToDevicePayload, ToDeviceSender
+from bridge.matrix.olm.to_device import ToDevicePayload, ToDeviceSender
 from bridge.matrix.olm.vodozemac_olm import InboundGroupSession, OlmGroupSessionError
 from bridge.matrix.room_keys import inbound_table
 from bridge.matrix.room_keys.device_lists import DeviceLists

@@ -35,10 +35,10 @@ from bridge.matrix.api.message_body import command_in, tap_in, uploads_in
 from bridge.matrix.olm.cross_signing import MEGOLM
 from bridge.matrix.olm.olm_store import ToDeviceMessage
 from bridge.matrix.olm.vodozemac_olm import InboundGroupSession, OlmGroupSessionError
-from bridge.matrix.room_keys import dirty_table, inbound_table, waiting_table
+from bridge.matrix.room_keys import confirmed_identities, inbound_table
 from bridge.matrix.room_keys.device_lists import DeviceLists
+from bridge.matrix.room_keys.inbound_table import Needs
 from bridge.matrix.room_keys.sealing import inbound_seal_context, seal_session
-from bridge.matrix.room_keys.waiting_table import Needs
 from bridge.matrix.rooms.room_state import membership_of, room_of
 from bridge.services import Services
 from bridge.storage.database import Database, Transaction
@@ -169,21 +169,21 @@ class InboundSessions:
             return None
         except BAD_DATA:
             item = event.as_undecryptable()
-        await waiting_table.delete(transaction, event.event_id)
+        await inbound_table.delete_waiting(transaction, event.event_id)
         if isinstance(item, DecryptedMessage) and (original := edited_event(item)):
             # Its words are not what the room shows any more: its author is told that it was not read.
-            await waiting_table.give_up(transaction, original, room_id=item.room_id, sender=item.sender)
+            await inbound_table.give_up(transaction, original, room_id=item.room_id, sender=item.sender)
         return item
 
     async def retry_with_key(self, transaction: Transaction, room_id: str, session_id: str) -> list[MatrixEvent]:
         """Try again the events that waited for this session."""
-        return await self._retry(transaction, await waiting_table.of_session(transaction, room_id, session_id), ())
+        return await self._retry(transaction, await inbound_table.waiting_for_session(transaction, room_id, session_id), ())
 
     async def retry_with_devices(self, transaction: Transaction, users: Collection[str]) -> list[MatrixEvent]:
         """Try again the events that waited for the devices of these users, which were just queried."""
         items: list[MatrixEvent] = []
         for user_id in users:
-            items += await self._retry(transaction, await waiting_table.of_sender(transaction, user_id), users)
+            items += await self._retry(transaction, await inbound_table.waiting_for_sender(transaction, user_id), users)
         return items
 
     async def expire_waiting(self, transaction: Transaction) -> list[MatrixEvent]:
@@ -193,8 +193,8 @@ class InboundSessions:
         """
         now = int(self._clock.now() * 1000)
         items: list[MatrixEvent] = []
-        for row in await waiting_table.expired_rows(transaction, key_ms=now, device_ms=now - DEVICE_GRACE_MS):
-            await waiting_table.delete(transaction, row["event_id"])
+        for row in await inbound_table.expired_waiting(transaction, key_ms=now, device_ms=now - DEVICE_GRACE_MS):
+            await inbound_table.delete_waiting(transaction, row["event_id"])
             event = EncryptedEvent.read(loads(row["event"]), row["room_id"])
             items.append(event.as_undecryptable() if row["needs"] == "key" else event.as_untrusted())
         return items
@@ -202,7 +202,7 @@ class InboundSessions:
     async def has_expired(self, database: Database) -> bool:
         """Whether an event has waited too long."""
         now = int(self._clock.now() * 1000)
-        return await waiting_table.has_expired(database, key_ms=now, device_ms=now - DEVICE_GRACE_MS)
+        return await inbound_table.has_expired_waiting(database, key_ms=now, device_ms=now - DEVICE_GRACE_MS)
 
     async def _decrypt_trusted(
         self, transaction: Transaction, event: EncryptedEvent, fresh: Collection[str]
@@ -219,7 +219,7 @@ class InboundSessions:
         known = await self._devices.find(transaction, event.sender, row["sender_key"])
         trusted = known is not None and known[1] and known[0].ed25519 == row["signing_key"]
         if event.sender not in fresh:
-            stale = await dirty_table.is_stale(transaction, event.sender)
+            stale = await confirmed_identities.is_stale(transaction, event.sender)
             if known is None and not stale:
                 await self._devices.mark(transaction, [event.sender])
             if known is None or stale:
@@ -253,7 +253,7 @@ class InboundSessions:
             "content": event.content,
         }
         session_id = event.content.get("session_id")
-        await waiting_table.add(
+        await inbound_table.add_waiting(
             transaction,
             event_id=event.event_id,
             room_id=event.room_id,

@@ -1,20 +1,120 @@
-"""The tables `matrix_inbound` and `matrix_read`: other people's Megolm sessions, and which event was read at which index.
+"""Other people's Megolm sessions, what was read with them, and encrypted events that wait (`matrix_waiting`).
 
-Rules of this module: a session has a floor, the index below which nothing is read any more; it never falls. The number of
-sessions of one sender in a room is limited, and the floor of a deleted session stays in `matrix_read` until the room is
-deleted: as a row for the index below it, without an event. A key that is sent again is advanced to it, so pruned messages
-cannot be replayed by forcing the deletion of a session. There is at most one such row for each session with an erased
-message. The caller seals ratchets; times are milliseconds since the epoch.
+A session has a floor, the index below which nothing is read any more; it never falls. The floor of a deleted session
+stays in `matrix_read` until the room is deleted, as a row for the index below it, without an event: so pruned messages
+cannot be replayed by forcing the deletion of a session. An event that waits, as ciphertext, for its key or for its
+sender's devices (`needs`) is deleted when it is read, given up or redacted. The caller seals ratchets; times are
+milliseconds since the epoch.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, Literal, TypeAlias
 
 from bridge.matrix.rooms.room_state import LIVES_ON
 from bridge.storage.database import Reader, Row, Transaction, placeholders
 from bridge.storage.vault import PASSING_PREFIX, passing_owner_of
+
+Needs: TypeAlias = Literal["key", "device"]
+
+_WAITING: Final = "event_id, room_id, sender, event"
+_EXPIRED: Final = "(needs='key' AND deadline_ms <= $1 OR needs='device' AND deadline_ms <= $2)"
+
+
+async def add_waiting(
+    transaction: Transaction,
+    *,
+    event_id: str,
+    room_id: str,
+    session_id: str,
+    sender: str,
+    event: str,
+    needs: Needs,
+    deadline_ms: int,
+) -> None:
+    """Store an event, its JSON in `event`, after all others.
+
+    An event that waits already keeps its place and its deadline.
+    """
+    await transaction.execute(
+        """
+        INSERT INTO matrix_waiting (event_id, room_id, session_id, sender, event, needs, arrived, deadline_ms)
+        VALUES ($1, $2, $3, $4, $5, $6, (SELECT COALESCE(MAX(arrived), 0) + 1 FROM matrix_waiting), $7)
+        ON CONFLICT (event_id) DO UPDATE SET needs=excluded.needs
+        """,
+        event_id,
+        room_id,
+        session_id,
+        sender,
+        event,
+        needs,
+        deadline_ms,
+    )
+
+
+async def waiting_for_session(reader: Reader, room_id: str, session_id: str) -> list[Row]:
+    """Return `event_id`, `room_id`, `sender` and `event` of a session's events, in the order of arrival."""
+    return await reader.fetch(
+        f"SELECT {_WAITING} FROM matrix_waiting WHERE room_id=$1 AND session_id=$2 ORDER BY arrived",  # noqa: S608
+        room_id,
+        session_id,
+    )
+
+
+async def waiting_for_sender(reader: Reader, user_id: str) -> list[Row]:
+    """Return the same for the events that wait for the devices of this sender."""
+    return await reader.fetch(
+        f"SELECT {_WAITING} FROM matrix_waiting WHERE sender=$1 AND needs='device' ORDER BY arrived",  # noqa: S608
+        user_id,
+    )
+
+
+async def has_waiting(reader: Reader) -> bool:
+    """Whether any event waits."""
+    return await reader.fetchval("SELECT 1 FROM matrix_waiting LIMIT 1") is not None
+
+
+async def expired_waiting(reader: Reader, *, key_ms: int, device_ms: int) -> list[Row]:
+    """Return the same, and `needs`, of events whose deadline is at most `key_ms` (key) or `device_ms` (devices)."""
+    query = f"SELECT {_WAITING}, needs FROM matrix_waiting WHERE {_EXPIRED} ORDER BY arrived"  # noqa: S608
+    return await reader.fetch(query, key_ms, device_ms)
+
+
+async def has_expired_waiting(reader: Reader, *, key_ms: int, device_ms: int) -> bool:
+    """Whether there is such an event."""
+    query = f"SELECT 1 FROM matrix_waiting WHERE {_EXPIRED} LIMIT 1"  # noqa: S608 - a constant
+    return await reader.fetchval(query, key_ms, device_ms) is not None
+
+
+async def next_key_deadline(reader: Reader) -> int | None:
+    """Return the earliest deadline of an event that waits for its key, or None when none does."""
+    at: int | None = await reader.fetchval("SELECT MIN(deadline_ms) FROM matrix_waiting WHERE needs='key'")
+    return at
+
+
+async def delete_waiting(transaction: Transaction, event_id: str) -> None:
+    """Delete an event that was read, given up or redacted."""
+    await transaction.execute("DELETE FROM matrix_waiting WHERE event_id=$1", event_id)
+
+
+async def give_up(transaction: Transaction, event_id: str, *, room_id: str, sender: str) -> None:
+    """Let an event of this sender in this room wait for nothing any more: it has expired, whatever key arrives."""
+    await transaction.execute(
+        """
+        UPDATE matrix_waiting SET needs='key', session_id='', deadline_ms=0
+        WHERE event_id=$1 AND room_id=$2 AND sender=$3
+        """,
+        event_id,
+        room_id,
+        sender,
+    )
+
+
+async def delete_waiting_of_room(transaction: Transaction, room_id: str) -> None:
+    """Delete the waiting events of a room."""
+    await transaction.execute("DELETE FROM matrix_waiting WHERE room_id=$1", room_id)
+
 
 NO_EVENT: Final = ""
 """In `matrix_read`: the session is deleted, and nothing is read up to this index."""

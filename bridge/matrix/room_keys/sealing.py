@@ -19,7 +19,7 @@ from typing import Final
 
 from bridge.matrix.olm import olm_store
 from bridge.matrix.olm.vodozemac_olm import InboundGroupSession
-from bridge.matrix.room_keys import inbound_table, outbound_table, waiting_table
+from bridge.matrix.room_keys import inbound_table, outbound_table
 from bridge.matrix.rooms.room_state import Room, rooms_of_ours
 from bridge.runtime import log
 from bridge.storage.database import Database, Row, Transaction
@@ -148,7 +148,7 @@ async def destroy_keys(transaction: Transaction, room_id: str) -> None:
     """
     await outbound_table.delete_room(transaction, room_id)
     await inbound_table.delete_room(transaction, room_id)
-    await waiting_table.delete_room(transaction, room_id)
+    await inbound_table.delete_waiting_of_room(transaction, room_id)
 
 
 async def prune_ratchets(database: Database, vault: Vault) -> int:

@@ -16,12 +16,12 @@ from bridge.matrix.api.http_client import Permanent, TokenRefused
 from bridge.matrix.api.json_fields import Json
 from bridge.matrix.olm.cross_signing import DeviceAnswer, is_answered
 from bridge.matrix.olm.identity import Identity
-from bridge.matrix.olm.to_device_inbox import ToDeviceBatch
-from bridge.matrix.room_keys import dirty_table, waiting_table
+from bridge.matrix.olm.to_device import ToDeviceBatch
+from bridge.matrix.room_keys import confirmed_identities, inbound_table
 from bridge.matrix.room_keys.confirmed_identities import take_unannounced
 from bridge.matrix.room_keys.device_lists import DeviceLists, EventSink
 from bridge.matrix.room_keys.inbound_sessions import InboundSessions
-from bridge.matrix.room_keys.key_sharing import NO_KEY_SECONDS, RoomKeySharing
+from bridge.matrix.room_keys.outbound_sessions import NO_KEY_SECONDS, RoomKeySharing
 from bridge.matrix.sync.sync_loop import SyncLoop
 from bridge.matrix.sync.sync_response import TimelineGaps
 from bridge.runtime.crash_points import CrashPoint
@@ -128,7 +128,7 @@ class DeviceListUpdates:
     async def run_once(self) -> None:
         """Do everything that is due now."""
         await self._unwedging.queue_key_resends()
-        if marks := await dirty_table.due_marks(self._database, self._now(), BATCH_SIZE):
+        if marks := await confirmed_identities.due_marks(self._database, self._now(), BATCH_SIZE):
             await self._refresh(marks)
         # only while the homeserver answers: otherwise the key may still be on its way
         if self._sync.caught_up.is_set():
@@ -139,7 +139,7 @@ class DeviceListUpdates:
             answer = await self._devices.query([user_id for user_id, _ in marks])
             if unanswered := [mark for mark in marks if not is_answered(answer.body, mark[0])]:
                 # Users who have left our rooms are not queried any more; they are marked again if they come back.
-                await self._database.commit(partial(dirty_table.clear_outsiders, marks=unanswered))
+                await self._database.commit(partial(confirmed_identities.clear_outsiders, marks=unanswered))
                 await self._postpone(unanswered, UNANSWERED_SECONDS)
                 marks = [mark for mark in marks if mark not in unanswered]
             users = [user_id for user_id, _ in marks]
@@ -155,21 +155,23 @@ class DeviceListUpdates:
             for mark in marks:  # a refusal that concerns one user must not delay the others
                 await self._refresh([mark])
         else:
-            await self._database.commit(partial(dirty_table.clear, marks=[mark for mark in marks if mark[0] not in late]))
+            await self._database.commit(
+                partial(confirmed_identities.clear, marks=[mark for mark in marks if mark[0] not in late])
+            )
             if late:
                 # A new mark would keep the due time of this one, which has passed: the loop would never rest.
                 await self._postpone([mark for mark in marks if mark[0] in late], NO_KEY_SECONDS)
 
     async def _postpone(self, marks: Sequence[tuple[str, int]], seconds: float) -> None:
         due = int((self._clock.now() + seconds) * 1000)
-        await self._database.commit(partial(dirty_table.postpone, marks=marks, due_ms=due))
+        await self._database.commit(partial(confirmed_identities.postpone, marks=marks, due_ms=due))
 
     async def _apply(self, transaction: Transaction, marks: Sequence[tuple[str, int]], answer: DeviceAnswer) -> None:
         users = [user_id for user_id, _ in marks]
         items: list[MatrixEvent] = [*await self._devices.apply_query(transaction, users, answer)]
         items += [IdentityConfirmed(user_id=user_id) for user_id in await take_unannounced(transaction, users)]
-        await dirty_table.mark_queried(transaction, marks)
-        fresh = [user_id for user_id in users if not await dirty_table.is_stale(transaction, user_id)]
+        await confirmed_identities.mark_queried(transaction, marks)
+        fresh = [user_id for user_id in users if not await confirmed_identities.is_stale(transaction, user_id)]
         items += await self._inbound_sessions.retry_with_devices(transaction, fresh)
         if items:
             await self._sink(transaction, items)
@@ -184,7 +186,7 @@ class DeviceListUpdates:
             await self._sink(transaction, items)
 
     async def _until_next(self) -> float:
-        times = (await dirty_table.next_due(self._database), await waiting_table.next_key_deadline(self._database))
+        times = (await confirmed_identities.next_due(self._database), await inbound_table.next_key_deadline(self._database))
         due = min((at for at in times if at is not None), default=None)
         if due is None:
             return MAX_SLEEP

@@ -16,8 +16,7 @@ from bridge.matrix.api.http_client import HomeserverError, Permanent, TokenRefus
 from bridge.matrix.api.json_fields import Json, object_at, strings_in
 from bridge.matrix.olm import olm_store
 from bridge.matrix.olm.identity import Identity
-from bridge.matrix.olm.to_device_inbox import ToDeviceBatch, VerificationRequest
-from bridge.matrix.olm.to_device_sender import ToDevicePayload, ToDeviceSender
+from bridge.matrix.olm.to_device import ToDeviceBatch, ToDevicePayload, ToDeviceSender, VerificationRequest
 from bridge.matrix.room_keys.device_lists import DeviceLists
 from bridge.runtime import log
 

@@ -37,7 +37,7 @@ from bridge.matrix.api.module_api import HomeserverUnreachable, ModuleNotLoaded,
 from bridge.matrix.olm import identity_table
 from bridge.matrix.olm.identity import Identity
 from bridge.matrix.olm.olm_store import ToDeviceMessage
-from bridge.matrix.olm.to_device_inbox import ToDeviceBatch, ToDeviceInbox
+from bridge.matrix.olm.to_device import ToDeviceBatch, ToDeviceInbox
 from bridge.matrix.rooms.room_state import room_of
 from bridge.matrix.sync import homeserver_rollback
 from bridge.matrix.sync.homeserver_rollback import Rollback

@@ -38,20 +38,20 @@ from bridge.matrix.api.json_fields import (
     strings_in,
 )
 from bridge.matrix.olm.olm_store import ToDeviceMessage
-from bridge.matrix.olm.to_device_inbox import ToDeviceBatch
-from bridge.matrix.room_keys import waiting_table
+from bridge.matrix.olm.to_device import ToDeviceBatch
+from bridge.matrix.room_keys import inbound_table
 from bridge.matrix.room_keys.device_lists import DeviceLists
 from bridge.matrix.room_keys.inbound_sessions import EncryptedEvent, InboundSessions, NotMember
 from bridge.matrix.room_keys.outbound_table import rotate_sessions
 from bridge.matrix.rooms.room_state import (
     GONE,
     Room,
+    is_tampered,
     membership_of,
     room_of,
     set_levels,
     set_membership,
 )
-from bridge.matrix.rooms.room_templates import is_tampered
 from bridge.storage.database import Transaction
 
 MEMBERSHIPS: Final = ("join", "invite", "leave", "ban", "knock")
@@ -225,7 +225,7 @@ class SyncResponseParser:
         content = encodable(object_at(event, "content"))
         redacts = content.get("redacts", event.get("redacts"))
         if kind == "m.room.redaction":
-            await waiting_table.delete(transaction, string_field({"redacts": redacts}, "redacts", longest=255))
+            await inbound_table.delete_waiting(transaction, string_field({"redacts": redacts}, "redacts", longest=255))
         return UnencryptedEvent(
             event_id=string_field(event, "event_id", longest=255),
             room_id=room_id,

@@ -23,7 +23,7 @@ from quietline_synapse.schema import NOT_ALLOWED, ROOM, Schema, run_interaction,
 from quietline_synapse.settings import LineSettings, ModuleSettings
 
 KIND: Final = "quietline.kind"
-"""Key in the content of our create events: desk, office or thread (bridge/matrix/rooms/room_templates.py)."""
+"""Key in the content of our create events: desk, office or thread (bridge/matrix/rooms/room_state.py)."""
 DESK: Final = "desk"
 NOT_OURS: Final = "QUIETLINE_NOT_OURS"
 IS_DESK: Final = "QUIETLINE_DESK"

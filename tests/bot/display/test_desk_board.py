@@ -15,7 +15,7 @@ from bot.model.thread_desk_events import DuressFlagChanged, LegalHoldChanged, Th
 from bot.model.transactional_actions import SetTimer
 from bot.wording.notice import in_language, notice_of
 from bridge.matrix.api.json_fields import dumps
-from bridge.matrix.api.message_content import edit_content
+from bridge.matrix.api.message_body import edit_content
 from tests.bot.examples import at, at_desk, of, staffed_desk, then, words
 from tests.bot.simulation import Simulation
 from tests.bot.strategies import ANA, BEN, NAMED, NOW, OWNERS, PACK, SUE

@@ -30,7 +30,7 @@ from bot.model.line_incidents import (
 )
 from bot.model.thread_desk_events import AlarmKind, AlarmRaised, OfferChanged, ThreadMarked, ThreadQueued
 from bot.staffing.assignment import MAX_CHARACTERS
-from bridge.matrix.api.message_content import edit_content, message_content
+from bridge.matrix.api.message_body import edit_content, message_content
 from tests.bot.examples import FACTS, arrived, at_desk, held, of, said, staffed_desk, then, waiting
 from tests.bot.hypothesis_settings import USUAL
 from tests.bot.push_rules import Push, push

@@ -7,7 +7,7 @@ import pytest
 from bot.model.actions import OFFICE
 from bot.model.desk import Desk, Thread
 from bot.model.events import Event
-from bridge.matrix.api.message_content import message_content
+from bridge.matrix.api.message_body import message_content
 from tests.bot.display.test_ringing import CASES, KNOWN, OFF, texter_posts
 from tests.bot.display.test_ringing_by_synapse import contents
 from tests.bot.element_push import DRIVER, element_push

@@ -10,7 +10,7 @@ from bot.model.actions import OFFICE, EditMessage, SendMessage, Speaker
 from bot.model.desk import Desk, Thread
 from bot.model.events import Event
 from bot.model.feature import Step
-from bridge.matrix.api.message_content import edit_content, message_content
+from bridge.matrix.api.message_body import edit_content, message_content
 from tests.bot.display.test_ringing import CASES, KNOWN, OFF
 from tests.bot.examples import of, then
 from tests.bot.push_rules import Push

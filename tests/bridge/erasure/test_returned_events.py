@@ -8,7 +8,7 @@ import pytest
 
 from bridge.erasure.returned_events import INTERVAL, ReturnedEvents
 from bridge.matrix.api.http_client import Permanent, TokenRefused, Transient
-from bridge.matrix.rooms.erasure_probe import ErasureProbe
+from bridge.matrix.room_client import ErasureProbe
 from bridge.matrix.rooms.room_state import Room, record_room
 from bridge.tables import line_state
 from tests.fakes.erasure_harness import ROOM, ErasureHarness, FakeRooms

@@ -10,9 +10,7 @@ from aiohttp import web
 from bot.model.actions import Speaker
 from bridge.matrix.api.events import PowerLevels
 from bridge.matrix.api.http_client import Permanent, TokenRefused, Transient
-from bridge.matrix.room_client import TXN_ID_LIFETIME
-from bridge.matrix.rooms.room_state import levels_of, members_of, set_membership
-from bridge.matrix.rooms.room_templates import TOPIC, create_room_body
+from bridge.matrix.rooms.room_state import TOPIC, create_room_body, levels_of, members_of, set_membership
 from tests.bridge.matrix.client_device import ClientDevice
 from tests.bridge.matrix.rig import POLICY, PUPPET, Rig
 from tests.bridge.matrix.scripted_homeserver import ScriptedHomeserver
@@ -222,14 +220,6 @@ async def test_an_event_is_found_by_its_transaction(rig: Rig, server: ScriptedHo
     assert "t1" not in content.values(), "the mark tells nobody how many rows there were before"
     assert await rig.room_client.find(ROOM, Speaker.TEXTER, "t1") == "$mine"
     assert await rig.room_client.find(ROOM, Speaker.TEXTER, "t2") is None
-
-
-async def test_transactions_are_relied_on_for_less_than_a_day(rig: Rig) -> None:
-    """What was to be said longer ago the homeserver may have forgotten."""
-    rig.matrix.policy.since_ms = 0
-    now = rig.clock.now()
-    assert rig.room_client.knows_transactions_since(Speaker.POLICY, now - TXN_ID_LIFETIME + 60)
-    assert not rig.room_client.knows_transactions_since(Speaker.POLICY, now - TXN_ID_LIFETIME - 1)
 
 
 MADE = {

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from urllib.parse import quote
 
 import pytest
 import pytest_asyncio
@@ -17,13 +16,10 @@ from bot.model.actions import Speaker
 from bridge.matrix.api.events import (
     DecryptedMessage,
     IdentityChanged,
-    SelfRemoved,
     UnencryptedEvent,
     UntrustedMessage,
 )
 from bridge.matrix.api.http_client import UnknownDevice
-from bridge.matrix.room_keys.outbound_table import rotate_sessions
-from bridge.matrix.rooms.room_state import levels_of
 from deploy.data_dir.layout import Layout, Ports
 from deploy.stack.provision import mxid, open_secrets, run_homeserver
 from tests.bridge.matrix.rig import Rig
@@ -149,54 +145,6 @@ async def test_what_was_texted_before_the_invite_is_read_after_it(live: LiveHome
     await live.rig.wait_for(UnencryptedEvent, lambda i: i.type == "m.reaction" and i.sender == ada.mxid)
 
 
-async def test_a_device_that_comes_late_reads_everything(live: LiveHomeserver) -> None:
-    """A person invited before having any device logs in afterwards and reads what was said, without a shield."""
-    account = live.accounts["sol"]
-    room_id = await live.thread("before there was a device")
-    for place in (live.desk, room_id):
-        await live.rig.room_client.invite(place, account.mxid)
-    await live.rig.database.commit(lambda transaction: rotate_sessions(transaction, room_id))
-    await live.say(room_id, Speaker.TEXTER, "in another session")
-    sol = await StrictClientFactory(fallbacks=[]).log_in(live.url, account)
-    try:
-        for place in (live.desk, room_id):
-            await sol.join(place)
-            await sol.say(place, "hello")
-        await reads(sol, room_id, "before there was a device", "in another session", "hello")
-        assert (await levels_of(live.rig.database, live.desk))[account.mxid] == 50
-    finally:
-        await sol.stop()
-
-
-async def test_the_texter_puppet_is_back_where_a_supervisor_removed_it(live: LiveHomeserver, ada: StaffClient) -> None:
-    """Removed or banned at the desk, it is invited and joins, in one more try too; whoever is there reads it as before."""
-    sol = NioClient(live.url, live.accounts["sol"])
-    puppet, edge = live.rig.room_client.puppet, live.rig.room_client
-    try:
-        await sol.start()
-        if live.desk not in await sol.joined():
-            await edge.invite(live.desk, sol.mxid)
-            await sol.join(live.desk)
-        for step in ("kick", "ban"):
-            before = sum(isinstance(item, SelfRemoved) for item in live.rig.events)
-            path = f"rooms/{quote(live.desk)}/{step}"
-            assert await sol.call("POST", path, {"user_id": puppet}) == 200
-
-            async def missed(before: int = before) -> bool | None:
-                return sum(isinstance(item, SelfRemoved) for item in live.rig.events) > before or None
-
-            await wait_until("it is missed", missed)
-            assert await edge.rooms_without_puppet() == [live.desk]
-            for _ in range(2):
-                await edge.readd_puppet(live.desk, "")
-            await wait_until("it is in", lambda: _all_in(live))
-            event_id = await live.say(live.desk, Speaker.TEXTER, f"back after a {step}")
-            event = await ada.find(live.desk, "its words", lambda i, e=event_id: i.event_id == e and i.kind == "message")  # type: ignore[misc]
-            assert event.shield == NO_SHIELD
-    finally:
-        await sol.stop()
-
-
 @pytest.mark.parametrize("speaker", [Speaker.TEXTER, Speaker.POLICY])
 async def test_a_deleted_device_is_replaced(live: LiveHomeserver, ada: StaffClient, speaker: Speaker) -> None:
     """As an administrator's "sign out everywhere" does it: another device of the identity is heard, without a shield."""
@@ -224,27 +172,6 @@ async def test_a_deleted_device_is_replaced(live: LiveHomeserver, ada: StaffClie
     # what it hears still comes: keys for its new device, from a client that had a session with the old one
     await ada.say(room_id, f"heard by the {speaker.value}")
     await live.rig.wait_for(DecryptedMessage, lambda i: i.content["body"] == f"heard by the {speaker.value}")
-
-
-async def _all_in(live: LiveHomeserver) -> bool | None:
-    return await live.rig.room_client.rooms_without_puppet() == [] or None
-
-
-async def test_an_unsigned_device_is_told_nothing_and_not_heard(live: LiveHomeserver, bea: NioClient) -> None:
-    """It cannot read what we say, and what it says is untrusted."""
-    unsigned = NioClient(live.url, live.accounts["bea"], signed=False)
-    await unsigned.start()
-    try:
-        event_id = await live.say(live.desk, Speaker.POLICY, "for signed devices")
-        await bea.find(live.desk, "the signed device reads", lambda i: i.event_id == event_id and i.kind == "message")
-        item = await unsigned.find(live.desk, "the event is there", lambda i: i.event_id == event_id)
-        assert item.kind == "undecryptable"
-        said = await unsigned.say(live.desk, "let me in")
-        message = await live.rig.wait_for(UntrustedMessage, lambda i: i.event_id == said.event_id)
-        assert message.sender == bea.mxid
-    finally:
-        await unsigned.log_out()
-        await unsigned.stop()
 
 
 async def test_another_identity_has_to_be_confirmed(live: LiveHomeserver, bea: NioClient) -> None:

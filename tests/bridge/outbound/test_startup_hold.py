@@ -11,8 +11,8 @@ import pytest
 
 from bot.model.actions import DESK, DeliveryReceipt
 from bot.model.events import MemberJoined, MessageRedacted, MessageSent
-from bridge.matrix.room_keys import waiting_table
-from bridge.matrix.room_keys.waiting_table import Needs
+from bridge.matrix.room_keys import inbound_table
+from bridge.matrix.room_keys.inbound_table import Needs
 from bridge.outbound.startup_hold import StartupHold
 from bridge.storage.database import Transaction
 from bridge.storage.errors import Unavailable
@@ -85,7 +85,9 @@ async def test_a_message_that_cannot_be_read_yet_is_waited_for(tmp_path: Path, n
     synced = asyncio.Event()
     again = await starting(first, synced)
     await again.note_room(ROOM, owner)
-    message = partial(waiting_table.add, event_id="$2", room_id=ROOM, session_id="", sender=ADA, event="{}", needs=needs)
+    message = partial(
+        inbound_table.add_waiting, event_id="$2", room_id=ROOM, session_id="", sender=ADA, event="{}", needs=needs
+    )
     await again.database.commit(partial(message, deadline_ms=0))
     synced.set()
     await again.receive_text("hello", message_id="9", sender=OTHER)
@@ -95,7 +97,7 @@ async def test_a_message_that_cannot_be_read_yet_is_waited_for(tmp_path: Path, n
     inbox_row = await inbox.seal(again.vault, owner, said)
 
     async def read(transaction: Transaction) -> None:
-        await waiting_table.delete(transaction, "$2")
+        await inbound_table.delete_waiting(transaction, "$2")
         await inbox.append(transaction, inbox_row)
 
     await again.database.commit(read)

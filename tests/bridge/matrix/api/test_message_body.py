@@ -160,25 +160,6 @@ def test_no_quoted_line_is_among_the_words(body: str, remainder: str) -> None:
     assert plain_text(html(body, escape(body))) == remainder
 
 
-@every_row(
-    ("body", "formatted", "remainder"),
-    [
-        (">:(", "<blockquote>\n<p>:(</p>\n</blockquote>\n", ">:("),
-        ("oh\n>:-( no\nno", "<p>oh</p>\n<blockquote>\n<p>:-( no<br />\nno</p>\n</blockquote>\n", "oh\n>:-( no\nno"),
-        (">:( \\*so\\* &amp; 5", "<blockquote>\n<p>:( *so* &amp; 5</p>\n</blockquote>\n", ">:( *so* & 5"),
-        (">_< hi", "<blockquote>\n<p>_&lt; hi</p>\n</blockquote>\n", ">_< hi"),
-        (">he said", "<blockquote>\n<p>he said</p>\n</blockquote>\n", ""),
-        (">:(\n> he said", "<blockquote>\n<p>:(<br />\nhe said</p>\n</blockquote>\n", ""),
-        (">:( oh\nhe said", "<blockquote>he said</blockquote><p>&gt;:( oh</p>", ">:( oh"),
-        ("he said :(", "<blockquote>he said :(</blockquote>", ""),
-    ],
-)
-def test_a_face_is_no_quote(body: str, formatted: str, remainder: str) -> None:
-    """What a client took for a quote and is a face stays as it was typed; words that it took for one do not."""
-    assert plain_text(html(body, formatted)) == remainder
-    assert said(body, formatted).quotes == ("he said" in body)
-
-
 @pytest.mark.practice(36)
 @pytest.mark.parametrize("formatted", ["<p>" + "x" * LONGEST + HIS, "<x " * 9 + HIS])
 def test_a_quote_in_what_cannot_be_read(formatted: str) -> None:
@@ -207,12 +188,6 @@ def test_it_is_known_when_something_was_left_out(body: str, html: str | None, th
     plain = read(content)
     assert plain is not None
     assert plain.quotes is there
-
-
-def test_a_message_without_a_body_says_nothing() -> None:
-    """Not even its formatted body counts: no client shows it alone."""
-    assert read({"format": "org.matrix.custom.html", "formatted_body": "x"}) is None
-    assert plain_text({"body": 7}) is None
 
 
 @every_row(

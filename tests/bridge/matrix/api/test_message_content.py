@@ -9,7 +9,7 @@ from bot.commands.help_text import help_text
 from bot.display.desk_board import board_text
 from bot.display.thread_card import pinned_text
 from bot.model.actions import DESK, OFFICE, THREAD, EditMessage, SendMessage
-from bridge.matrix.api.message_content import edit_content, message_content
+from bridge.matrix.api.message_body import edit_content, message_content
 from tests.bot.examples import FACTS, held, staffed_desk
 from tests.bot.strategies import PACK
 from tests.every_row import every_row

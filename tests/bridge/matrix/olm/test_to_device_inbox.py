@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bridge.matrix.olm.to_device_inbox import MAX_STRANGERS, ToDeviceBatch
+from bridge.matrix.olm.to_device import MAX_STRANGERS, ToDeviceBatch
 from tests.bridge.matrix.client_device import ClientDevice
 from tests.bridge.matrix.rig import POLICY, PUPPET, Rig
 from tests.bridge.matrix.scripted_homeserver import ScriptedHomeserver

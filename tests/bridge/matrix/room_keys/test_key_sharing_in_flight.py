@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 import pytest
 
 from bridge.matrix.api.json_fields import Json
 from bridge.matrix.olm.identity import Identity
-from bridge.matrix.room_keys.outbound_table import rotate_sessions
 from bridge.runtime.crash_points import CrashPoint
 from tests.bridge.matrix.client_device import ClientDevice
 from tests.bridge.matrix.rig import Rig
@@ -75,27 +73,6 @@ async def test_a_device_that_lost_its_trust_while_its_key_was_on_its_way(rig: Ri
     said = await encrypt(rig)
     (key,) = server.sent_to(ada)
     assert ada.decrypt_to_device(key)["content"]["session_id"] != said["session_id"]
-
-
-async def test_a_device_that_lost_its_trust_since_its_keys_were_read(
-    rig: Rig, server: ScriptedHomeserver, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It gets none, also by an Olm session that it has."""
-    ada = await with_ada(rig, server)
-    await encrypt(rig)
-    await rig.database.commit(lambda transaction: rotate_sessions(transaction, ROOM))
-    payloads_of = rig.matrix.key_sharing._payloads
-
-    async def read_before(owed: Any) -> Any:
-        patch.undo()
-        payloads = await payloads_of(owed)
-        await loses_trust(rig, server, ada)
-        return payloads
-
-    with monkeypatch.context() as patch:
-        patch.setattr(rig.matrix.key_sharing, "_payloads", read_before)
-        await encrypt(rig)
-    assert len(server.sent_to(ada)) == 1
 
 
 @pytest.mark.parametrize("point", [CrashPoint.KEYS_NOTED, CrashPoint.KEYS_DELIVERED], ids=lambda point: point.name)

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import pytest
-
-from bridge.matrix.api.http_client import Transient
 from bridge.runtime.crash_points import CrashPoint
-from bridge.storage.errors import Unavailable
 from tests.bridge.matrix.client_device import ClientDevice
 from tests.bridge.matrix.rig import POLICY, PUPPET, Rig
 from tests.bridge.matrix.room_keys.test_outbound_sessions import TEXT, encrypt, with_ada
@@ -24,44 +20,6 @@ async def test_a_device_that_could_not_read_is_sent_the_keys_again(rig: Rig, ser
         await rig.matrix.sync.run_once()
         await rig.matrix.device_updates.run_once()
     assert len(server.sent_to(ada)) == 2
-
-
-async def test_what_a_device_had_stays_noted_until_it_has_it_again(rig: Rig, server: ScriptedHomeserver) -> None:
-    """A device that asked for its keys again and loses its trust before they went still ends the sessions it can read."""
-    ada = await with_ada(rig, server)
-    before = await encrypt(rig)
-    server.queue_sync({"to_device": {"events": [ada.to_device(server.ours[POLICY], "m.dummy", {})]}})
-    await rig.matrix.sync.run_once()
-    server.register(ada.another_device())
-    server.queue_sync({"device_lists": {"changed": ["@ada:x"]}})
-    await rig.matrix.sync.run_once()
-    await rig.matrix.device_updates.run_once()
-    assert (await encrypt(rig))["session_id"] != before["session_id"]
-
-
-async def test_keys_asked_for_again_go_after_a_commit_that_failed(rig: Rig, server: ScriptedHomeserver) -> None:
-    """When the database cannot keep the request, or the homeserver takes no keys, they go as soon as they can."""
-    ada = await with_ada(rig, server)
-    await encrypt(rig)
-    response = {
-        "to_device": {"events": [ada.to_device(server.ours[POLICY], "m.dummy", {})]},
-        **timeline(member_event(ClientDevice("@eve:x"))),
-    }
-    rig.sink_fails = Unavailable("SQLITE_FULL")
-    server.queue_sync(response)
-    with pytest.raises(Unavailable):
-        await rig.matrix.sync.run_once()
-    rig.sink_fails = None
-    server.queue_sync(response)
-    await rig.matrix.sync.run_once()
-    server.refuse = ("/sendToDevice/", 500)
-    with pytest.raises(Transient):
-        await rig.matrix.device_updates.run_once()
-    server.refuse = None
-    refused = len(server.sent_to(ada))
-    for _ in range(2):
-        await rig.matrix.device_updates.run_once()
-    assert len(server.sent_to(ada)) == refused + 1
 
 
 async def test_whoever_asks_gets_the_keys_again(rig: Rig, server: ScriptedHomeserver) -> None:

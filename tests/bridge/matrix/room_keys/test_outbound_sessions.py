@@ -91,24 +91,6 @@ async def test_whoever_is_invited_later_gets_every_first_key(rig: Rig, server: S
     assert max(positions) < next(n for n, path in enumerate(paths) if path.endswith("/invite"))
 
 
-async def test_a_late_device_gets_the_keys(rig: Rig, server: ScriptedHomeserver) -> None:
-    """A device that appears after the words were sent is given them when the list changes, after a crash as well."""
-    ada = await with_ada(rig, server)
-    encrypted = await encrypt(rig)
-    late = ada.another_device()
-    server.register(late)
-    server.queue_sync({"device_lists": {"changed": ["@ada:x"]}})
-    await rig.matrix.sync.run_once()
-    await rig.stop()
-    await rig.start(run=False)
-    await rig.matrix.device_updates.run_once()
-    (event,) = server.sent_to(late)
-    assert decrypt_room_event(late.decrypt_to_device(event)["content"]["session_key"], encrypted)["content"] == TEXT
-    await rig.matrix.device_updates.run_once()
-    assert len(server.sent_to(late)) == 1
-    assert await rig.database.fetchval("SELECT COUNT(*) FROM matrix_dirty") == 0
-
-
 async def test_a_late_device_is_owed_its_keys_until_they_arrived(rig: Rig, server: ScriptedHomeserver) -> None:
     """While the homeserver does not take them the mark stays; her words are heard meanwhile, for her list is fresh."""
     ada = await with_ada(rig, server)
@@ -128,21 +110,6 @@ async def test_a_late_device_is_owed_its_keys_until_they_arrived(rig: Rig, serve
     server.requests.clear()
     await rig.matrix.device_updates.run_once()
     assert len(server.sent_to(late)) == 1
-
-
-async def test_who_joins_is_asked_for_again(rig: Rig, server: ScriptedHomeserver) -> None:
-    """A device made while the person was in no room with us, of which nobody told us, has the keys after the join."""
-    await with_ada(rig, server)
-    await encrypt(rig)
-    sol = ClientDevice("@sol:x")
-    server.register(sol)
-    await rig.room_client.invite(ROOM, sol.mxid)
-    new = sol.another_device()
-    server.register(new)
-    server.queue_sync(timeline(member_event(sol)))
-    await rig.matrix.sync.run_once()
-    await rig.matrix.device_updates.run_once()
-    assert len(server.sent_to(new)) == 1
 
 
 async def test_a_one_time_key_that_the_device_did_not_sign(rig: Rig, server: ScriptedHomeserver) -> None:

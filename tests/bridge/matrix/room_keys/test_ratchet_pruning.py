@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-from typing import Any
-
 import pytest
 
 from bridge.matrix.olm.vodozemac_olm import InboundGroupSession, OlmGroupSessionError, OutboundGroupSession
@@ -53,35 +50,6 @@ async def test_what_is_gone_can_be_read_by_nobody_with_our_files(harness: Bridge
     assert await prune_ratchets(harness.database, harness.vault) == 1
     assert await harness.database.fetchval("SELECT first_index FROM matrix_inbound") == 5
     assert await harness.database.fetchval("SELECT COUNT(*) FROM matrix_read") == 0
-
-
-@pytest.mark.sqlite_only
-async def test_texts_come_in_between_two_rooms(harness: BridgeHarness, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What was read is looked at room by room, by an index, and whoever waits for the event loop has it in between."""
-    for n in range(20):
-        await harness.note_room(f"!{n}", "")
-    database, fetch, turns = harness.database, harness.database.fetch, 0
-    queries: list[tuple[int, str, tuple[Any, ...]]] = []
-
-    async def noting(query: str, *args: Any) -> list[Any]:
-        if "matrix_read" in query:
-            queries.append((turns, query, args))
-        return await fetch(query, *args)
-
-    async def beside() -> None:
-        nonlocal turns
-        while True:
-            turns += 1
-            await asyncio.sleep(0)
-
-    monkeypatch.setattr(database, "fetch", noting)
-    running = asyncio.create_task(beside())
-    await prune_ratchets(database, harness.vault)
-    running.cancel()
-    assert len({at for at, _, _ in queries}) == len(queries) == 20
-    _, query, args = queries[0]
-    steps = [row["detail"] for row in await fetch(f"EXPLAIN QUERY PLAN {query}", *args)]
-    assert [step for step in steps if step.startswith("SCAN")] == []
 
 
 async def test_a_retired_key_of_ours_goes_with_what_was_said_with_it(harness: BridgeHarness) -> None:

@@ -9,7 +9,7 @@ from aiohttp import web
 
 from bridge.matrix.api.events import ReadReceipt
 from bridge.matrix.api.http_client import Permanent, Transient
-from bridge.matrix.rooms.erasure_probe import ErasureProbe
+from bridge.matrix.room_client import ErasureProbe
 from tests.bridge.matrix.rig import POLICY, PUPPET, Rig
 from tests.bridge.matrix.scripted_homeserver import ScriptedHomeserver
 from tests.bridge.matrix.sync_events import ROOM, record_our_room

@@ -97,20 +97,6 @@ async def test_minutes_after_the_join_and_not_after_the_invite(stand: UploadScen
     assert await stand.noted() == 0
 
 
-async def test_what_was_uploaded_after_the_join_goes_minutes_after_it(stand: UploadScene) -> None:
-    """An upload for a person who is in already stands some minutes, and not for ever."""
-    await stand.becomes("join")
-    assert await stand.after(DELAY_AFTER_JOIN) == []
-    at = int(stand.clock.now() * 1000)
-    await stand.database.commit(
-        lambda transaction: record_upload(transaction, "mxc://x/two", room_id=ROOM, user_id=BEN, at_ms=at)
-    )
-    assert await stand.after(DELAY_AFTER_JOIN) == [MXC]
-    assert await stand.after(DELAY_AFTER_JOIN - 1) == [MXC]
-    assert await stand.after(1) == [MXC, "mxc://x/two"]
-    assert await stand.noted() == 0
-
-
 async def test_nobody_waits_longer_than_a_bundle_is_taken(stand: UploadScene) -> None:
     """Whoever never comes in, or declines, leaves no upload behind."""
     assert await stand.after(MAX_AGE - 1) == []

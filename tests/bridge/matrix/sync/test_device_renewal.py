@@ -7,7 +7,7 @@ import time
 import pytest
 
 from bot.model.actions import Speaker
-from bridge.matrix.api.http_client import HomeserverError, IdentityTakenOver, Permanent, Transient, UnknownDevice
+from bridge.matrix.api.http_client import HomeserverError, IdentityTakenOver, Transient, UnknownDevice
 from bridge.matrix.olm.identity import Identity, master_key
 from tests.bridge.matrix.client_device import ClientDevice
 from tests.bridge.matrix.rig import POLICY, PUPPET, Rig
@@ -194,16 +194,3 @@ async def test_nothing_is_sent_before_the_new_device_is_known(rig: Rig, server: 
     server.refuse = None
     await sync_once(rig, POLICY)
     await said(rig, server, POLICY, "in time")
-
-
-async def test_a_homeserver_that_does_not_know_the_user(rig: Rig, server: ScriptedHomeserver) -> None:
-    """Put back to before the line was made: the identity is registered again, with a device."""
-    await with_room(rig, server)
-    server.device_table[PUPPET].clear()
-    server.refuse, server.refuse_errcode = ("/devices", 403), "M_FORBIDDEN"
-    with pytest.raises(Permanent):
-        await rig.matrix.renewals[PUPPET].renew()
-    server.refuse = None
-    await sync_once(rig, PUPPET)
-    assert set(server.device_table[PUPPET]) == {rig.matrix.puppet.device_id}
-    assert [a.path for a in server.requests if a.path.endswith("/register")][-1:] == ["/_matrix/client/v3/register"]

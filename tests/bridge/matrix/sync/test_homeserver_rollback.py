@@ -84,19 +84,6 @@ async def test_a_homeserver_that_has_all_is_asked_as_ever(rig: Rig, server: Scri
     assert bodies(rig.events) == ["one", "new"], "of two events with one id the inbox takes one"
 
 
-async def test_an_answer_of_before_is_not_taken_for_the_count_of_now(rig: Rig, server: ScriptedHomeserver) -> None:
-    """Two starts within two minutes: Synapse answers the same question as before, from its cache."""
-    ada, _, _ = await heard(rig, server)
-    server.position = BEFORE
-    await one_turn(rig)
-    server.position = "s130_7_0_3"
-    server.queue_sync({"next_batch": "s130_7_0_3", **timeline(ada.room_message(ROOM, "new"))})
-    await rig.matrix.sync.run_once()
-    server.requests.clear()
-    await one_turn(rig)
-    assert syncs(server)[0].query["since"] == "s130_7_0_3"
-
-
 async def test_a_worker_that_is_behind_for_a_moment_is_asked_again(
     rig: Rig, server: ScriptedHomeserver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -178,19 +165,6 @@ async def test_long_timelines_are_read_to_what_was_heard(rig: Rig, server: Scrip
     await one_turn(rig)
     assert bodies(rig.events) == ["first", "second", "third"]
     assert [each.query["from"] for each in server.requests if each.path.endswith("/messages")] == ["p", "q"]
-
-
-async def test_a_crash_before_the_commit_changes_nothing(rig: Rig, server: ScriptedHomeserver) -> None:
-    """What could not be committed is found and read once more, from the start."""
-    ada, one, two = await heard(rig, server)
-    new = ada.room_message(ROOM, "new")
-    server.position, server.lost = "s60_7_0_3", {two["event_id"]}
-    for _ in range(2):
-        server.queue_sync({"next_batch": "", **timeline(one, new)})
-    server.queue_sync({"next_batch": "s61_7_0_3", **timeline(one, new)})
-    await one_turn(rig)
-    assert bodies(rig.events) == ["new"]
-    assert ["since" in each.query for each in syncs(server)[:3]] == [False] * 3
 
 
 async def put_back(rig: Rig, server: ScriptedHomeserver, lost: dict[str, Any], *now: dict[str, Any]) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from bridge.matrix.api.events import MatrixEvent
 from bridge.matrix.api.json_fields import Json
-from bridge.matrix.olm.to_device_inbox import ToDeviceInbox
+from bridge.matrix.olm.to_device import ToDeviceInbox
 from bridge.matrix.rooms.room_state import members_of
 from bridge.matrix.sync.sync_response import SyncResponseParser
 from bridge.storage.database import Transaction

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import pytest
 
-from bridge.matrix.api.module_api import HomeserverUnreachable
 from bridge.matrix.sync.sync_loop import PAUSE_PER_EVENT, SHORT_PAUSE
 from tests.bridge.matrix.rig import Rig
 from tests.bridge.matrix.scripted_homeserver import ScriptedHomeserver
@@ -64,26 +61,6 @@ async def test_a_refusal_of_the_module_is_no_reason_to_stop(
     assert await rig.matrix.sync._run_once_or_renew() == PAUSE_PER_EVENT
     assert timeouts(server)[1:] == ["30000"]
     assert counts(server) == ["0"], "the module is not asked each time"
-
-
-async def test_a_module_that_does_not_answer_is_not_waited_for_each_time(
-    rig: Rig, server: ScriptedHomeserver, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It cost a minute: until half a minute later the homeserver holds a long poll, which ends when a person acts."""
-    await record_our_room(rig)
-    loop, minutes = asyncio.get_running_loop(), list[float]()
-    time = loop.time
-    monkeypatch.setattr(loop, "time", lambda: time() + 60 * len(minutes))
-
-    async def wait_in_vain(_known: int) -> int:
-        minutes.append(60.0)
-        raise HomeserverUnreachable(0)
-
-    monkeypatch.setattr(rig.matrix.sync, "_wait_for_change", wait_in_vain)
-    for _ in range(2):
-        server.queue_sync(rush(1))
-        assert await rig.matrix.sync._run_once_or_renew() == PAUSE_PER_EVENT
-    assert minutes == [60.0]
 
 
 def counts(server: ScriptedHomeserver) -> list[str]:

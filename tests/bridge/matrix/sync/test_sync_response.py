@@ -8,7 +8,6 @@ import pytest
 
 from bridge.matrix.api.events import (
     DecryptedMessage,
-    MemberNamed,
     Membership,
     PowerLevels,
     RoomLost,
@@ -16,8 +15,7 @@ from bridge.matrix.api.events import (
     UndecryptableEvent,
     UnencryptedEvent,
 )
-from bridge.matrix.rooms.room_state import RoomKind, levels_of, members_of
-from bridge.matrix.rooms.room_templates import power_levels
+from bridge.matrix.rooms.room_state import RoomKind, levels_of, members_of, power_levels
 from bridge.storage.errors import Unavailable
 from tests.bridge.matrix.client_device import ClientDevice
 from tests.bridge.matrix.rig import POLICY, PUPPET, Rig
@@ -121,42 +119,6 @@ async def test_a_commit_that_fails_leaves_the_ratchets_where_they_were(rig: Rig,
     server.queue_sync(response)
     await rig.matrix.sync.run_once()
     assert bodies(rig.events) == ["safe"]
-
-
-OURS = "SELECT COUNT(*) FROM crypto_olm_session WHERE account_id <> 'filler'"
-
-
-@pytest.mark.sqlite_only
-async def test_a_full_disk_under_the_puppet_s_sessions_costs_no_message(
-    rig: Rig, server: ScriptedHomeserver, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """SQLite itself has no page left for voice.db: the message is not acknowledged, comes again, and is read then."""
-    ada = ClientDevice("@ada:x")
-    server.register(ada)
-    database = rig.puppet_database
-    await database.commit(lambda transaction: transaction.fetchval("PRAGMA max_page_count = 1"))
-    filler = """INSERT INTO crypto_olm_session VALUES
-                ('filler', hex(randomblob(8)), 'key', zeroblob(100), 0, TRUE)"""
-
-    async def fill() -> None:
-        for _ in range(1000):
-            await database.commit(lambda transaction: transaction.execute(filler))
-
-    with pytest.raises(Unavailable, match="FULL"):
-        await fill()
-    response = {"to_device": {"events": [ada.to_device(server.ours[PUPPET], "m.dummy", {})]}}
-
-    async def answered(_since: str) -> dict[str, Any]:
-        return {"next_batch": "c9", **response}
-
-    monkeypatch.setattr(rig.matrix.puppet_sync, "_poll", answered)
-    with pytest.raises(Unavailable, match="FULL"):
-        await rig.matrix.puppet_sync.run_once()
-    assert await database.fetchval("SELECT cursor FROM matrix_identity") == ""
-    assert await database.fetchval(OURS) == 0
-    await database.commit(lambda transaction: transaction.fetchval("PRAGMA max_page_count = 100000"))
-    await rig.matrix.puppet_sync.run_once()
-    assert await database.fetchval(OURS) == 1
 
 
 async def test_a_replayed_index_is_not_said_again(rig: Rig, server: ScriptedHomeserver) -> None:
@@ -290,22 +252,3 @@ async def test_the_texter_puppet_is_missed_when_somebody_removes_it(
         await rig.matrix.sync.run_once()
     assert rig.events == [SelfRemoved(room_id=ROOM, user_id=PUPPET)]
     assert (await members_of(rig.database, ROOM))[PUPPET] == "join"
-
-
-async def test_a_member_of_the_desk_has_a_name(rig: Rig, server: ScriptedHomeserver) -> None:
-    """A join tells it, and so does a change of the name alone; what is none empties it, and costs nothing else."""
-    await record_our_room(rig, kind="desk", people=())
-    ada = ClientDevice("@ada:x")
-    for number, content in enumerate(({"displayname": "Jane"}, {"displayname": "J" * 999}, {"displayname": 7}, {})):
-        event = member_event(ada)
-        event["content"] |= content
-        server.queue_sync(timeline({**event, "event_id": f"$n{number}"}))
-        await rig.matrix.sync.run_once()
-    leave = member_event(ada, "leave")
-    server.queue_sync(timeline({**leave, "content": leave["content"] | {"displayname": "Jane"}}))
-    await rig.matrix.sync.run_once()
-    memberships = [item.membership for item in rig.events if isinstance(item, Membership)]
-    assert memberships == ["join", "leave"]
-    names = [item.name for item in rig.events if isinstance(item, MemberNamed)]
-    assert names == ["Jane", "J" * 256, "", ""]
-    assert isinstance(rig.events[0], Membership), "a person is a member before they have a name"

@@ -22,7 +22,7 @@ from bridge.matrix.api.module_api import (
     RoomState,
     SignOutResult,
 )
-from bridge.matrix.rooms.erasure_probe import NOT_ACCESSIBLE
+from bridge.matrix.room_client import NOT_ACCESSIBLE
 from deploy.stack.provision import mxid
 from tests.deploy.module_homeserver import POLICY, PUPPET, ModuleHomeserver, module_homeserver
 from tests.e2e.polling import wait_until

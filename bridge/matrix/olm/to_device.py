@@ -1,0 +1,313 @@
+"""To-device messages of one identity, in and out.
+
+In: any user may send one, so each is accepted or dropped alone, in the commit of the sync cursor. A session is replaced
+(unwedging) only with a known device of a person in our rooms. Of the sessions that strangers begin the newest
+`MAX_STRANGERS` are kept; a session that a person in our rooms began with a device that we have not queried yet does not
+count as theirs.
+
+Out: a message is encrypted in a commit, then sent, then reported to the caller as delivered; one that was not reported is
+sent again. One send at a time per identity.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections import Counter
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Protocol, TypeVar
+
+from bridge.matrix.api.json_fields import BAD_DATA, Json, as_object, object_at, objects_in, string_field
+from bridge.matrix.olm import olm_store
+from bridge.matrix.olm.cross_signing import Device, has_valid_signature
+from bridge.matrix.olm.identity import Identity
+from bridge.matrix.olm.olm_store import ToDeviceMessage, Wedged, delete_sessions, keys_with_session, newest_sessions
+from bridge.matrix.olm.vodozemac_olm import Account, OlmSessionError
+from bridge.runtime.clock import Clock
+from bridge.storage.database import Transaction
+
+HOUR_MS: Final = 3_600_000
+MAX_WEDGED: Final = 100
+MAX_VERIFICATION_REQUESTS: Final = 20
+"""Limits for floods: sessions that wait to be replaced, and verification requests that are answered per response."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerificationRequest:
+    """A verification request to be refused: who asked, from which device, under which transaction."""
+
+    user_id: str
+    device_id: str
+    transaction_id: str
+
+
+@dataclass(slots=True, kw_only=True)
+class ToDeviceBatch:
+    """The result of processing a response's to-device messages.
+
+    `early_keys`: room keys, of earlier responses too, whose senders the sync has not reported in their room yet.
+    """
+
+    messages: list[ToDeviceMessage] = field(default_factory=list)
+    early_keys: list[ToDeviceMessage] = field(default_factory=list)
+    verification_requests: list[VerificationRequest] = field(default_factory=list)
+    dropped_count: int = 0
+
+    def add(self, batch: ToDeviceBatch) -> None:
+        """Add the result of a part of the same response."""
+        self.messages += batch.messages
+        self.early_keys = batch.early_keys
+        self.verification_requests += batch.verification_requests
+        self.dropped_count += batch.dropped_count
+
+
+MAX_STRANGERS: Final = 100
+"""Sessions kept with devices of strangers; Synapse sends at most as many to-device messages in one response."""
+MAX_NEW_DEVICES: Final = 16
+"""Sessions kept of one person in our rooms with devices that we do not know."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Members:
+    """Who is in our rooms or invited, by user id, and the identity keys of their devices that we know."""
+
+    users: frozenset[str]
+    keys: frozenset[str]
+
+
+class MemberDevices(Protocol):
+    """What the inbox needs to know about the people in our rooms, as last committed."""
+
+    async def is_member_device(self, user_id: str, curve25519: str, /) -> bool:
+        """Whether a user has a device of that identity key that we know, and is in a room of ours."""
+
+    async def members(self) -> Members:
+        """Return everybody in our rooms."""
+
+
+class StrangerSessions:
+    """Limits the sessions that strangers may begin with one identity."""
+
+    def __init__(self, *, user_id: str, devices: MemberDevices) -> None:
+        self._user_id, self._devices = user_id, devices
+        self._began: dict[str, str] = {}
+        self._added = 0
+
+    async def note(self, transaction: Transaction, sender: str, sender_key: str) -> None:
+        """Note that a sender began a session under an identity key; delete old sessions above the limit.
+
+        A rolled-back commit removes the session but not this note, which is harmless.
+        """
+        self._began[sender_key] = sender
+        self._added += 1
+        if self._added >= MAX_STRANGERS:
+            await self._make_space(transaction)
+
+    async def _make_space(self, transaction: Transaction) -> None:
+        members = await self._devices.members()
+        others, of_user = list[tuple[str, str]](), Counter[str]()
+        began: dict[str, str] = {}
+        for session_id, key in await newest_sessions(transaction, self._user_id):
+            if key in members.keys:
+                continue
+            user = self._began.get(key, "")
+            of_user[user] += user in members.users
+            if user not in members.users or of_user[user] > MAX_NEW_DEVICES:
+                others.append((session_id, key))
+            else:
+                began[key] = user
+        began |= {key: self._began[key] for _, key in others[:MAX_STRANGERS] if key in self._began}
+        await delete_sessions(transaction, self._user_id, [session_id for session_id, _ in others[MAX_STRANGERS:]])
+        self._began, self._added = began, 0
+
+
+class ToDeviceInbox:
+    """Opens to-device messages, inside the sync commit."""
+
+    def __init__(self, *, identity: Identity, clock: Clock, devices: MemberDevices) -> None:
+        self._identity = identity
+        self._clock = clock
+        self._devices = devices
+        self._strangers = StrangerSessions(user_id=identity.user_id, devices=devices)
+
+    async def take(self, transaction: Transaction, response: Json) -> ToDeviceBatch:
+        """Decrypt every message of a sync response. Without messages the account is not loaded, because that is slow."""
+        batch = ToDeviceBatch()
+        events = list(objects_in(object_at(response, "to_device").get("events")))
+        if not events:
+            return batch
+        account = await self._identity.olm.begin(transaction)
+        for event in events:
+            try:
+                await self._open_event(transaction, account, event, batch)
+            except BAD_DATA:
+                batch.dropped_count += 1
+        return batch
+
+    async def _open_event(self, transaction: Transaction, account: Account, event: Json, batch: ToDeviceBatch) -> None:
+        sender, kind = string_field(event, "sender", longest=255), string_field(event, "type", longest=255)
+        content = object_at(event, "content")
+        if kind == "m.room.encrypted":
+            try:
+                message = await self._identity.olm.decrypt(
+                    transaction, account, sender, content, on_begin=self._strangers.note
+                )
+            except Wedged as wedged:
+                await self._note_wedged(transaction, sender, wedged.sender_key)
+                batch.dropped_count += 1
+                return
+            if message.type != "m.key.verification.request":
+                batch.messages.append(message)
+                return
+            kind, content = message.type, message.content
+        if kind == "m.key.verification.request" and len(batch.verification_requests) < MAX_VERIFICATION_REQUESTS:
+            batch.verification_requests.append(
+                VerificationRequest(
+                    user_id=sender,
+                    device_id=string_field(content, "from_device", longest=255),
+                    transaction_id=string_field(content, "transaction_id", longest=255),
+                )
+            )
+
+    async def _note_wedged(self, transaction: Transaction, sender: str, sender_key: str) -> None:
+        if not await self._devices.is_member_device(sender, sender_key):
+            return  # any user can send an unreadable message, under any key
+        own, now = self._identity.user_id, int(self._clock.now() * 1000)
+        await olm_store.record_wedged(transaction, own, sender, sender_key, now_ms=now, kept_ms=HOUR_MS, most=MAX_WEDGED)
+
+
+T = TypeVar("T")
+
+BATCH_SIZE: Final = 50
+"""Messages in one to-device request, keys in one claim."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToDevicePayload:
+    """One message to one device: an event type and its content, in the clear until it is encrypted."""
+
+    device: Device
+    type: str
+    content: Json = field(repr=False)
+
+
+class ToDeviceSender:
+    """Sends Olm-encrypted to-device messages as `identity`."""
+
+    def __init__(self, *, identity: Identity) -> None:
+        self._identity = identity
+        self._lock = asyncio.Lock()
+
+    @property
+    def curve25519(self) -> str:
+        """The identity key of the device that sends."""
+        return self._identity.curve25519
+
+    async def send(
+        self,
+        payloads: Sequence[ToDevicePayload],
+        *,
+        on_sent: Callable[[Sequence[ToDevicePayload]], Awaitable[None]] | None = None,
+        new_sessions: bool = False,
+    ) -> list[Device]:
+        """Send, at most `BATCH_SIZE` at a time; `on_sent` is called with each batch that the homeserver accepted.
+
+        `new_sessions`: begin new Olm sessions even where there are some. Returns the devices that have no usable one-time
+        key. Raises what `HomeserverClient` raises; batches before the error were delivered.
+        """
+        async with self._lock:
+            devices = list({(m.device.user_id, m.device.device_id): m.device for m in payloads}.values())
+            with_session = set() if new_sessions else await self._with_session(devices)
+            keys: dict[Device, str] = {}
+            for without_session in _batches([device for device in devices if device.curve25519 not in with_session]):
+                keys.update(await self._claim(without_session))
+            without_key = [d for d in devices if d.curve25519 not in with_session and d not in keys]
+            for some in _one_per_device([m for m in payloads if m.device not in without_key]):
+                new = {m.device: keys.pop(m.device) for m in some if m.device in keys}
+                sent_payloads = await self._send(some, new)
+                without_key += [m.device for m in some if m not in sent_payloads]
+                if on_sent is not None:
+                    await on_sent(sent_payloads)
+            return without_key
+
+    async def send_unencrypted(self, kind: str, user_id: str, device_id: str, content: Json) -> None:
+        """Send an unencrypted to-device message."""
+        await self._put(kind, {user_id: {device_id: content}})
+
+    async def _with_session(self, devices: Sequence[Device]) -> set[str]:
+        with_session: set[str] = set()
+        for some in _batches(devices):
+            keys = [device.curve25519 for device in some]
+            with_session |= await keys_with_session(self._identity.database, self._identity.user_id, keys)
+        return with_session
+
+    async def _claim(self, devices: Sequence[Device]) -> dict[Device, str]:
+        one_time_keys: dict[str, dict[str, str]] = {}
+        for device in devices:
+            one_time_keys.setdefault(device.user_id, {})[device.device_id] = "signed_curve25519"
+        answer = await self._identity.client.request("POST", "keys", "claim", body={"one_time_keys": one_time_keys})
+        return {device: key for device in devices if (key := _one_time_key(answer, device))}
+
+    async def _send(self, payloads: Sequence[ToDevicePayload], keys: Mapping[Device, str]) -> list[ToDevicePayload]:
+        olm = self._identity.olm
+
+        async def encrypt(transaction: Transaction, account: Account) -> list[tuple[ToDevicePayload, dict[str, Any]]]:
+            done = []
+            for m in payloads:
+                if m.device in keys:
+                    try:
+                        await olm.open(transaction, account, m.device, keys[m.device])
+                    except OlmSessionError:
+                        continue
+                elif not await olm.has_session(transaction, m.device):
+                    continue
+                done.append((m, await olm.encrypt(transaction, account, m.device, m.type, m.content)))
+            return done
+
+        encrypted = await self._identity.commit(encrypt)
+        messages: dict[str, dict[str, Any]] = {}
+        for m, content in encrypted:
+            messages.setdefault(m.device.user_id, {})[m.device.device_id] = content
+        if messages:
+            await self._put("m.room.encrypted", messages)
+        return [m for m, _ in encrypted]
+
+    async def _put(self, kind: str, messages: Json) -> None:
+        await self._identity.client.request(
+            "PUT", "sendToDevice", kind, secrets.token_urlsafe(16), body={"messages": messages}
+        )
+
+
+def _one_time_key(answer: Json, device: Device) -> str:
+    """Return the claimed key if the device signed it, or an empty string."""
+    try:
+        for value in object_at(answer, "one_time_keys", device.user_id, device.device_id).values():
+            key = as_object(value, "key")
+            if has_valid_signature(key, device.user_id, device.device_id, device.ed25519):
+                return string_field(key, "key", longest=64)
+    except BAD_DATA:
+        pass
+    return ""
+
+
+def _batches(things: Sequence[T]) -> Iterator[Sequence[T]]:
+    for start in range(0, len(things), BATCH_SIZE):
+        yield things[start : start + BATCH_SIZE]
+
+
+def _one_per_device(payloads: Sequence[ToDevicePayload]) -> Iterator[Sequence[ToDevicePayload]]:
+    """Yield batches in which no device occurs twice: a to-device request holds one message per device."""
+    waiting: Collection[ToDevicePayload] = payloads
+    while waiting:
+        now: list[ToDevicePayload] = []
+        later: list[ToDevicePayload] = []
+        devices: set[Device] = set()
+        for m in waiting:
+            if m.device in devices or len(now) == BATCH_SIZE:
+                later.append(m)
+            else:
+                now.append(m)
+                devices.add(m.device)
+        yield now
+        waiting = later
