@@ -16,7 +16,7 @@ from bridge.app.main import LATE
 ROOT: Final = Path(__file__).parents[1]
 HTTP: Final = "aiohttp"
 STEPS: Final = {
-    "from deploy.cli.main import cli; cli(['version'], standalone_mode=False)": {"asyncio", "ssl", "pydantic", "yaml"},
+    "from deploy.cli.main import cli; cli(['--version'], standalone_mode=False)": {"asyncio", "ssl", "pydantic", "yaml"},
     "import bridge.config.load": {HTTP, "phonenumbers", "cryptography", "policies.schema"},
     "cli(['exposure'], standalone_mode=False)": {HTTP, "apsw", "asyncpg", "policies.schema"},
     "import deploy.packs.lint_report": {HTTP, "apsw", "asyncpg", "cryptography", "bot.decide", "bot.guard"},

@@ -76,7 +76,7 @@ def test_the_synapse_module_is_installed_by_itself(tmp_path: Path) -> None:
 
 
 def test_what_is_installed_from_the_wheel_works(wheel: Path, tmp_path: Path) -> None:
-    """`quietline version`, `policy lint` and `exposure` run from an installed wheel, away from the source."""
+    """`quietline --version`, `policy lint` and `exposure` run from an installed wheel, away from the source."""
     site, elsewhere = tmp_path / "site", tmp_path / "elsewhere"
     elsewhere.mkdir()
     pip = (sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps")
@@ -85,7 +85,7 @@ def test_what_is_installed_from_the_wheel_works(wheel: Path, tmp_path: Path) -> 
     quietline = (sys.executable, "-P", site / "bin" / "quietline")
     where = _run(sys.executable, "-P", "-c", "import deploy; print(deploy.__file__)", cwd=elsewhere, path=site)
     assert Path(where.strip()).is_relative_to(site)
-    assert _run(*quietline, "version", cwd=elsewhere, path=site).startswith("quietline ")
+    assert _run(*quietline, "--version", cwd=elsewhere, path=site).startswith("quietline ")
     # The base pack lacks the agency's reviewed texts, so it is not fit for a line, and lint says so.
     assert "leak_words" in _run(*quietline, "policy", "lint", "base", cwd=elsewhere, ends=1, path=site)
     assert "twilio" in _run(*quietline, "exposure", "twilio", cwd=elsewhere, path=site).casefold()

@@ -8,13 +8,11 @@ no text is sent. What the desk must know is told there at the first start (`brid
 from __future__ import annotations
 
 import contextlib
-import itertools
 import json
 import os
 import re
 import secrets as new_secrets
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -22,7 +20,6 @@ from bridge.config.load import ConfigError, load
 from bridge.matrix.schema import MAIN_SCHEMA
 from bridge.runtime.safe_yaml import safe_load
 from bridge.storage.errors import DatabaseError
-from bridge.storage.sqlite_connection import MEMORY, SqliteConnection, transact
 from bridge.storage.sqlite_database import SqliteDatabase
 from bridge.tables import line_state
 from deploy.backup import backup_rows
@@ -166,18 +163,6 @@ async def write_database(path: Path, backup: Backup) -> None:
         await database.close()
     with open_descriptor(path) as descriptor:
         give_to_owner(descriptor, path)
-
-
-async def try_rows(backup: Backup) -> dict[str, int]:
-    """Insert the rows of a backup into a database in memory, as a restore does; return the number of rows by table.
-
-    Raises `DatabaseError`.
-    """
-    with contextlib.closing(SqliteConnection(MEMORY)) as connection:
-        commit = partial(transact, connection, itertools.count(1))
-        await MAIN_SCHEMA.apply(commit)
-        await commit(lambda transaction: _insert_rows(transaction, backup))
-    return {table: len(rows) for table, rows in backup.tables.items()}
 
 
 def _write_new_keys(text: str, layout: Layout, staging: Path) -> None:

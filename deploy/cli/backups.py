@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from deploy.cli.options import json_option, line_options, optional_line_options
+from deploy.cli.options import line_options, optional_line_options
 from deploy.cli.outcome import exit_on_errors, exit_with_report
 
 if TYPE_CHECKING:
@@ -24,25 +24,18 @@ _FILE: Final = click.Path(dir_okay=False, path_type=Path)
 @click.command()
 @line_options
 @click.option("--passphrase-file", type=_FILE, help=f"{_PHRASE_HELP}  [default: backup.passphrase_file]")
-@click.option("--to", type=_FILE, help="A new file, in place of one in a directory.")
 @click.option(
-    "--to-dir",
-    type=click.Path(file_okay=False, path_type=Path),
-    help="A directory: the file is named after the time.  [default: backup.to]",
+    "--to",
+    type=click.Path(path_type=Path),
+    help="A new file; or a directory, in which it is named after the time.  [default: backup.to]",
 )
-@click.option(
-    "--keep",
-    metavar="N|7d,4w,12m",
-    help="Then delete this line's older files there but for the N newest, or those of so many days, weeks and months.  "
-    "[default: backup.keep, or all stay]",
-)
-def backup(layout: Layout, passphrase_file: Path | None, to: Path | None, to_dir: Path | None, keep: str | None) -> None:
+def backup(layout: Layout, passphrase_file: Path | None, to: Path | None) -> None:
     """Write the line without its conversations into an encrypted file, beside a running line.
 
     Without options it does what `backup` in the configuration says, as a timer wants it.
     It holds configuration, tokens, first accounts, roster, STOP entries and counters. It holds no conversation, no key of
-    one, and not the vault's keys. With --keep a file is deleted only when the new one was read back and opened, and then
-    only one of this line that the same passphrase opens.
+    one, and not the vault's keys. With backup.keep an older file is deleted only when the new one was read back and opened,
+    and then only one of this line that the same passphrase opens.
     """
     import asyncio
 
@@ -51,28 +44,20 @@ def backup(layout: Layout, passphrase_file: Path | None, to: Path | None, to_dir
     from deploy.backup.rotation import RotatedBackup, backup_into, plan_of
     from deploy.data_dir.secret_files import SetupError
 
-    try:
-        plan = plan_of(keep) if keep is not None else None
-    except ValueError as error:
-        raise click.BadParameter(str(error), param_hint="--keep") from None
-    if to is not None and (to_dir is not None or keep is not None):
-        raise click.UsageError("say either --to or --to-dir and --keep.")
     with exit_on_errors():
         section = load(layout.config).backup
-        directory = to_dir or (section.to if section else None)
+        place = to or (section.to if section else None)
         phrase = passphrase_file or (section.passphrase_file if section else None)
-        problem = "backup: is not there; say --to or --to-dir, and --passphrase-file, or write it"
-        if phrase is None:
+        if place is None or phrase is None:
+            problem = "backup: is not there; say --to and --passphrase-file, or write it"
             raise SetupError([f"{layout.config}: {problem}"])
         passphrase = backup_file.read_passphrase(phrase)
-        if to is not None:
-            result = RotatedBackup(file=to, backup=asyncio.run(backup_file.backup(layout, to, passphrase)))
-        elif directory is not None:
-            if plan is None and section is not None and section.keep is not None and to_dir is None:
-                plan = plan_of(section.keep)
-            result = asyncio.run(backup_into(layout, directory, passphrase, keep=plan))
+        if to is None or to.is_dir():
+            keep = section.keep if section is not None and to is None else None
+            plan = plan_of(keep) if keep is not None else None
+            result = asyncio.run(backup_into(layout, place, passphrase, keep=plan))
         else:
-            raise SetupError([f"{layout.config}: {problem}"])
+            result = RotatedBackup(file=to, backup=asyncio.run(backup_file.backup(layout, to, passphrase)))
     line_backup = result.backup
     click.echo(f"{result.file}: {len(line_backup.files)} files, {len(line_backup.roster)} people, no conversation.")
     if result.removed:
@@ -88,16 +73,14 @@ def backup(layout: Layout, passphrase_file: Path | None, to: Path | None, to_dir
 @click.command()
 @line_options
 @click.option("--passphrase-file", required=True, type=_FILE, help=_PHRASE_HELP)
-@click.option("--check", is_flag=True, help="Say whether it could be restored here, and write nothing.")
-@click.option("--json", "as_json", is_flag=True, help="With --check: for a program.")
 @click.argument("file", type=_FILE)
-def restore(layout: Layout, passphrase_file: Path, check: bool, as_json: bool, file: Path) -> None:
+def restore(layout: Layout, passphrase_file: Path, file: Path) -> None:
     """Make a line from its backup, in a directory that is not there or empty; then `quietline up` starts it.
 
     Its vault keys and devices are new, and so is a homeserver of its own. No conversation comes back, no text is sent
     again. Staff sign in again and their identities are confirmed again, the first supervisor's with `quietline trust`.
     Of a line on PostgreSQL the rows go into the database of database.url_file, when that is empty; else it says what to do.
-    With --check: passphrase, integrity, version, rows, configuration, directory and room; 1 when one is not well.
+    `quietline drill FILE` tries it first.
     """
     import asyncio
 
@@ -105,14 +88,7 @@ def restore(layout: Layout, passphrase_file: Path, check: bool, as_json: bool, f
     from deploy.backup import backup as backup_file
     from deploy.backup.migrate import move_restored
     from deploy.backup.restore import restore as fill
-    from deploy.backup.restore_check import check_restore
 
-    if as_json and not check:
-        raise click.UsageError("--json is for --check.")
-    if check:
-        with exit_on_errors():
-            report = asyncio.run(check_restore(file, backup_file.read_passphrase(passphrase_file), layout))
-        exit_with_report(report, as_json=as_json)
     with exit_on_errors():
         line_backup = backup_file.read_backup(file, backup_file.read_passphrase(passphrase_file))
         asyncio.run(fill(line_backup, layout))
@@ -132,9 +108,8 @@ def restore(layout: Layout, passphrase_file: Path, check: bool, as_json: bool, f
 @click.command()
 @optional_line_options
 @click.option("--passphrase-file", type=_FILE, help=f"{_PHRASE_HELP}  [default: backup.passphrase_file]")
-@json_option
 @click.argument("file", type=_FILE, required=False)
-def drill(layout: Layout | None, passphrase_file: Path | None, as_json: bool, file: Path | None) -> None:
+def drill(layout: Layout | None, passphrase_file: Path | None, file: Path | None) -> None:
     """Restore a backup for a trial, into a throwaway directory: whether it would bring the line back, and how fast.
 
     FILE, or the newest of the line in the directory of backup.to. Nothing is connected to and no bridge is started, so the
@@ -160,4 +135,4 @@ def drill(layout: Layout | None, passphrase_file: Path | None, as_json: bool, fi
             assert config is not None  # noqa: S101 - checked above: a line or a file
             file = find_newest(config, passphrase)
         report = asyncio.run(run_drill(Drill(file=file, passphrase=passphrase, config=config)))
-    exit_with_report(report, as_json=as_json)
+    exit_with_report(report, as_json=False)

@@ -1,7 +1,7 @@
 """The verbs that look at a line and its alarms: check, doctor, alarm.
 
 Rules of this module: as in `deploy.cli.main`; exit codes are 0 well, 1 not well, 2 no line can be started with this
-configuration, its secrets or its packs. With `--changes` and no change, `doctor` prints nothing and ends with 0.
+configuration, its secrets or its packs. With `--alarm` and no change, `doctor` prints nothing and ends with 0.
 """
 
 from __future__ import annotations
@@ -31,18 +31,12 @@ if TYPE_CHECKING:
 UNNAMED: Final = "systemctl --failed"
 """What is told in place of a unit that the service manager does not name."""
 NO_WAY: Final = "see what begins with `pager` above, and put lines.0.on_call right: address, password file, certificate"
-_CHANGES: Final = click.option(
-    "--changes",
-    "only_changes",
-    is_flag=True,
-    help="Only what changed since the last time with this option: for a timer that mails what is printed.",
-)
 _ALARM: Final = click.option(
     "--alarm",
     "raises_alarm",
     is_flag=True,
-    help="As --changes, without the rows' texts, which may name people, because a service's output goes to a journal; and "
-    "what is newly not well is told at the desk and calls the person on call: for a timer.",
+    help="For a timer: only what changed since the last time, without the rows' texts, which may name people, because a "
+    "service's output goes to a journal; what is newly not well is told at the desk and calls the person on call.",
 )
 
 
@@ -50,9 +44,8 @@ _ALARM: Final = click.option(
 @line_options
 @json_option
 @all_option
-@_CHANGES
 @_ALARM
-def doctor(layout: Layout, as_json: bool, all_rows: bool, only_changes: bool, raises_alarm: bool) -> None:
+def doctor(layout: Layout, as_json: bool, all_rows: bool, raises_alarm: bool) -> None:
     """Check a running line and say what needs attention. Exit code 0 when all is well, 1 when not, 2 when it cannot start.
 
     All parts are asked at once. Nothing is changed and no text is sent. The line may be stopped; a part that does not
@@ -61,7 +54,7 @@ def doctor(layout: Layout, as_json: bool, all_rows: bool, only_changes: bool, ra
     import asyncio
 
     from bridge.config.load import ConfigError, parse
-    from deploy.doctor.changes import raise_alarm, raise_alarm_by_call, since_last_time, without_texts
+    from deploy.doctor.changes import raise_alarm, raise_alarm_by_call, without_texts
     from deploy.doctor.doctor import run_checks
 
     report, usable = asyncio.run(run_checks(layout))
@@ -73,13 +66,10 @@ def doctor(layout: Layout, as_json: bool, all_rows: bool, only_changes: bool, ra
             report = asyncio.run(raise_alarm_by_call(_on_call(layout), layout.doctor_alarm, report))
         else:  # also with a problem in it, such as a secret that cannot be read
             report = asyncio.run(raise_alarm(config, layout.doctor_alarm, report))
-    elif only_changes:
-        report = since_last_time(layout.doctor, report)
-    if (only_changes or raises_alarm) and not report.checks:
-        sys.exit(EXIT_OK)
-    if raises_alarm:
+        if not report.checks:
+            sys.exit(EXIT_OK)
         report = without_texts(report)
-    brief = not (all_rows or only_changes or raises_alarm)
+    brief = not (all_rows or raises_alarm)
     print_lines([report.as_json(ok=ok)] if as_json else report.as_text(brief=brief))
     if not usable and not raises_alarm:
         print_problems(row.what for row in report.checks if row.name in {"configuration", "packs"} and not row.ok)
@@ -119,40 +109,37 @@ def check(layout: Layout, as_json: bool, all_rows: bool) -> None:
     sys.exit(EXIT_OK if report.ok else EXIT_PROBLEMS)
 
 
-@click.group()
-def alarm() -> None:
-    """Try the alarms of a line."""
-
-
-@alarm.command(name="test")
+@click.command()
+@click.argument("action", type=click.Choice(["test", "failed"]))
+@click.argument("unit", envvar="MONITOR_UNIT", metavar="[UNIT]", default=UNNAMED)
 @line_options
 @json_option
-def alarm_test(layout: Layout, as_json: bool) -> None:
-    """Ring at the desk and call the person on call, marked as a test, and tell what got through.
+def alarm(action: str, unit: str, layout: Layout, as_json: bool) -> None:
+    """Try the alarms of a line, or raise one for a unit that failed.
 
-    The running line does it, by the way of every alarm; where none runs, only the person on call is tried, from here. Exit
-    code 0 when all of it got through, 1 when not, 2 for a line that cannot be read.
+    test: ring at the desk and call the person on call, marked as a test, and tell what got through. The running line does
+    it, by the way of every alarm; where none runs, only the person on call is tried, from here. Exit code 0 when all of it
+    got through, 1 when not, 2 for a line that cannot be read.
+
+    failed [UNIT], for `OnFailure=`: tell the desk that UNIT of the service manager failed, and call the person on call.
+    systemd names the unit in MONITOR_UNIT, but not where several units have the same handler, as those of `init` do: then
+    the desk reads what lists it. Where the line does not run the person on call is called from here, once an hour, also
+    with a configuration that cannot be used as a whole. Exit code 0 it was told, 1 no way took the call, 2 where that
+    configuration does not say whom to call.
     """
     import asyncio
 
     from deploy.inspect.alarm_test import run
 
+    if action == "failed":
+        _raise_for_unit(unit, layout)
+        return
     with exit_on_errors():
         report = asyncio.run(run(layout))
     exit_with_report(report, as_json=as_json)
 
 
-@alarm.command(name="failed")
-@click.argument("unit", envvar="MONITOR_UNIT", metavar="[UNIT]", default=UNNAMED)
-@line_options
-def alarm_failed(unit: str, layout: Layout) -> None:
-    """Tell the desk that UNIT of the service manager failed, and call the person on call.
-
-    For `OnFailure=`: systemd names the unit in MONITOR_UNIT, but not where several units have the same handler, as those of
-    `init` do: then the desk reads what lists it. Where the line does not run the person on call is called from
-    here, once an hour, also with a configuration that cannot be used as a whole. Exit code 0 it was told, 1 no way took the
-    call, 2 where that configuration does not say whom to call.
-    """
+def _raise_for_unit(unit: str, layout: Layout) -> None:
     import asyncio
 
     from bridge.config.load import UNCALLED, ConfigError, parse, read_call_settings

@@ -11,7 +11,6 @@ import functools
 import gc
 import os
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import click
@@ -21,7 +20,7 @@ from deploy.cli.backups import backup, drill, restore
 from deploy.cli.canary import canary
 from deploy.cli.doctor import alarm, check, doctor
 from deploy.cli.init import init
-from deploy.cli.options import all_option, json_option, line_options, optional_line_options
+from deploy.cli.options import all_option, default_layout, json_option, line_options, optional_line_options
 from deploy.cli.outcome import (
     EXIT_OK,
     EXIT_PROBLEMS,
@@ -32,7 +31,7 @@ from deploy.cli.outcome import (
     print_problems,
 )
 from deploy.cli.policy import policy
-from deploy.cli.records import audit, erasure, exposure, lookup, privacy
+from deploy.cli.records import audit, erasure, exposure, lookup
 from deploy.cli.reports import practices, report
 from deploy.cli.staff import staff, trust
 from deploy.cli.upgrade import handover, migrate, upgrade
@@ -40,9 +39,10 @@ from deploy.data_dir.layout import DEFAULT_PORT_BASE, EVERYWHERE, HOST, Ports
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
+    from pathlib import Path
 
     from deploy.data_dir.layout import Layout
-    from deploy.inspect.check_report import CheckReport, CheckResult
+    from deploy.inspect.check_report import CheckResult
     from deploy.stack.up import StatusOutput
 
 _GIGABYTES: Final = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") >> 30
@@ -80,7 +80,27 @@ _PORT_BASE = click.option(
 _PASS_THROUGH = {"ignore_unknown_options": True, "help_option_names": []}
 
 
+def _print_version(context: click.Context, _option: click.Parameter, is_asked: bool) -> None:
+    import importlib.metadata
+    import platform
+
+    if not is_asked:
+        return
+    parts = [f"Python {platform.python_version()}"]
+    parts += [f"{name} {importlib.metadata.version(name)}" for name in ("matrix-synapse", "vodozemac")]
+    click.echo(f"quietline {own_version()} ({', '.join(parts)})")
+    context.exit()
+
+
 @click.group(name="quietline", context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--version",
+    is_flag=True,
+    expose_value=False,
+    is_eager=True,
+    callback=_print_version,
+    help="Tell which version this is, and of what it is made.",
+)
 def cli() -> None:
     """Run a text line that forgets: text messages into end-to-end encrypted rooms on your own server."""
     # Imported modules stay in memory; searching them for garbage repeatedly costs a tenth of a start.
@@ -156,16 +176,15 @@ def _run_here(start: Callable[[StatusOutput], Coroutine[Any, Any, int]], *, conf
 @line_options
 @json_option
 @all_option
-@click.option("--watch", is_flag=True, help="Check again and again, until Ctrl-C.")
-def status(layout: Layout, as_json: bool, all_rows: bool, watch: bool) -> None:
+def status(layout: Layout, as_json: bool, all_rows: bool) -> None:
     """Say how a line is doing. Exit code 0 when all is well, 1 when not, 2 when there is no line there.
 
     That is its parts, crashes within a day, disk, texts that wait, people at the desk and the backup. A real line's carrier
-    is asked whether it accepts our login, with --watch once a minute; no text is sent. With --all also what is well. With
-    --watch the exit code is that of the last check.
+    is asked whether it accepts our login; no text is sent. With --all also what is well.
     """
     import asyncio
 
+    from deploy.doctor.line_facts import status_rows
     from deploy.inspect.status import check_status as look
     from deploy.inspect.status import has_line
 
@@ -177,93 +196,46 @@ def status(layout: Layout, as_json: bool, all_rows: bool, watch: bool) -> None:
         config = load(each.config)
         return [await login_status(config), *first_supervisor_rows(config)]
 
-    async def facts(each: Layout) -> list[CheckResult]:
-        from deploy.doctor.line_facts import status_rows
-
-        return await status_rows(each)
-
-    async def check_line(each: Layout) -> tuple[CheckReport, int]:
-        check_report = await look(
-            each, of_real_line=functools.partial(of_real_line, each), facts=functools.partial(facts, each)
-        )
-        return check_report, EXIT_OK if check_report.ok else EXIT_PROBLEMS if has_line(each) else EXIT_USAGE
-
-    if watch and as_json:
-        raise click.UsageError("--watch is for a person, --json for a program.")
     usable = has_line(layout)
-    if watch and usable:
-        from deploy.cli.watch import cached_probe, watch_line
-
-        line_questions, line_facts = functools.partial(of_real_line, layout), functools.partial(facts, layout)
-        with exit_on_errors():
-            well = watch_line(functools.partial(look, layout, of_real_line=cached_probe(line_questions), facts=line_facts))
-        sys.exit(EXIT_OK if well else EXIT_PROBLEMS)
     with exit_on_errors():
-        report, code = asyncio.run(check_line(layout))
+        report = asyncio.run(
+            look(layout, of_real_line=functools.partial(of_real_line, layout), facts=functools.partial(status_rows, layout))
+        )
     print_lines([report.as_json()] if as_json else report.as_text(brief=not all_rows))
     if not usable:
         print_problems([f"{report.checks[0].what}. {report.checks[0].do}"])
-    sys.exit(code)
+    sys.exit(EXIT_OK if report.ok else EXIT_PROBLEMS if usable else EXIT_USAGE)
 
 
-@cli.group()
-def carrier() -> None:
-    """Look after the line's carrier."""
+@cli.command()
+@click.argument("action", type=click.Choice(["check", "kit"]))
+@optional_line_options
+def carrier(action: str, layout: Layout | None) -> None:
+    """Look after the line's carrier.
 
+    check: login, public address, webhook and redaction, beside a running bridge. No text is sent and nothing is changed.
+    Exit code 0 when all is well, 1 when not.
 
-@carrier.command(name="check")
-@line_options
-@json_option
-def carrier_check(layout: Layout, as_json: bool) -> None:
-    """Check login, public address, webhook and redaction of the line's carrier, beside a running bridge.
-
-    No text is sent and nothing is changed. Exit code 0 when all is well, 1 when not.
+    kit: what 10DLC and toll-free registration ask for, as Markdown, from the line's packs and configuration; with neither
+    --data nor --config, from the base pack.
     """
     import asyncio
 
     from bridge.config.load import load
     from deploy.carrier.carrier_check import check_carrier
-
-    with exit_on_errors():
-        loaded = load(layout.config)
-    report = asyncio.run(check_carrier(loaded))
-    exit_with_report(report, as_json=as_json)
-
-
-@carrier.command(name="kit")
-@optional_line_options
-@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="A new file; else it is printed.")
-def carrier_kit(layout: Layout | None, out: Path | None) -> None:
-    """Write what 10DLC and toll-free registration ask for, as Markdown, from the line's packs and configuration.
-
-    With neither a configuration nor a directory it is written from the base pack. A file that exists is left as it is.
-    """
-    from bridge.config.load import load
-    from deploy.backup.backup import write_new_file
     from deploy.carrier.registration_kit import render_kit
     from policies.load import load as load_pack
 
-    path = layout.config if layout else None
+    if action == "check":
+        path = (layout or default_layout()).config
+        with exit_on_errors():
+            loaded = load(path)
+        exit_with_report(asyncio.run(check_carrier(loaded)), as_json=False)
     with exit_on_errors():
-        loaded = load(path) if path else None
-        packs = loaded.line.packs if loaded else ["base"]
-        written = render_kit(load_pack(packs, near=path.parent if path else None), loaded)
-    if out is None:
-        click.echo(written, nl=False)
-        return
-    with exit_on_errors():
-        write_new_file(out, written.encode())
-
-
-@cli.command()
-def version() -> None:
-    """Tell which version this is, and of what it is made."""
-    import importlib.metadata
-    import platform
-
-    parts = [f"Python {platform.python_version()}"]
-    parts += [f"{name} {importlib.metadata.version(name)}" for name in ("matrix-synapse", "vodozemac")]
-    click.echo(f"quietline {own_version()} ({', '.join(parts)})")
+        config = load(layout.config) if layout else None
+        packs = config.line.packs if config else ["base"]
+        kit = render_kit(load_pack(packs, near=layout.config.parent if layout else None), config)
+    print_lines([kit.rstrip("\n")])
 
 
 @cli.command(context_settings=_PASS_THROUGH)
@@ -308,7 +280,6 @@ def bridge(layout: Layout | None, take_over: bool, listen: str | None, metrics_l
     """
     from bridge.app.main import main as run
     from bridge.config.load import ConfigError, load
-    from deploy.backup.upgrade import require_current
     from deploy.data_dir.atomic_files import exclude_from_backups, make_private_directory
     from deploy.stack.child import disable_core_dumps
 
@@ -318,8 +289,6 @@ def bridge(layout: Layout | None, take_over: bool, listen: str | None, metrics_l
     with contextlib.suppress(ConfigError, OSError):  # the bridge reports the problem itself
         config = load(layout.config)
         exclude_from_backups(make_private_directory(config.data_dir))
-        with exit_on_errors():
-            require_current(config, layout)
     sys.exit(run(layout.config, take_over=take_over, listen={"listen": listen, "metrics": metrics_listen}))
 
 
@@ -348,7 +317,6 @@ for _verb in (
     check,
     doctor,
     practices,
-    privacy,
     report,
     staff,
     trust,

@@ -42,7 +42,7 @@ def line_options(verb: Callable[..., None]) -> Callable[..., None]:
     @_CONFIG
     @functools.wraps(verb)
     def chosen(*args: Any, data: Path | None, config: Path | None, **kwargs: Any) -> None:
-        verb(*args, layout=chosen_layout(data, config) or chosen_layout(DEFAULT_DATA, None), **kwargs)
+        verb(*args, layout=chosen_layout(data, config) or default_layout(), **kwargs)
 
     return chosen
 
@@ -57,6 +57,13 @@ def optional_line_options(verb: Callable[..., None]) -> Callable[..., None]:
         verb(*args, layout=chosen_layout(data, config), **kwargs)
 
     return chosen
+
+
+def default_layout() -> Layout:
+    """Return the layout of ./var."""
+    layout = Layout(whole_path(DEFAULT_DATA))
+    _require_access(layout.data, layout.config)
+    return layout
 
 
 def chosen_layout(data: Path | None, config: Path | None) -> Layout | None:

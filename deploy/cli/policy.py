@@ -17,28 +17,42 @@ if TYPE_CHECKING:
     from deploy.data_dir.layout import Layout
 
 
-@click.group()
-def policy() -> None:
-    """Look at packs: what the agency may say and must do."""
-
-
-@policy.command(name="lint")
-@click.argument("packs", nargs=-1, metavar="[PACK]...")
+@click.command()
+@click.argument("action", type=click.Choice(["lint", "preview", "schema"]))
+@click.argument("words", nargs=-1, metavar="[PACK]... [SCRIPT]")
 @optional_line_options
 @click.option(
     "--drill",
     "drills",
     multiple=True,
     type=click.Path(path_type=Path),
-    help="Look at this drill too: a file or folder.",
+    help="For lint: look at this drill too, a file or folder.",
 )
 @json_option
-def policy_lint(packs: tuple[str, ...], layout: Layout | None, drills: tuple[Path, ...], as_json: bool) -> None:
-    """Look at every text of packs, in their order; `base` comes first, named or not. With --data or --config: a line's.
+def policy(action: str, words: tuple[str, ...], layout: Layout | None, drills: tuple[Path, ...], as_json: bool) -> None:
+    """Look at packs: what the agency may say and must do.
 
-    A PACK is a name (us/ca, uk, rehearsal) or a path. Exit code 0 when a line could use them, 1 when not yet, 2 when they,
-    or a drill, cannot be loaded.
+    lint [PACK]...: look at every text of packs, in their order; `base` comes first, named or not. With --data or --config:
+    a line's. A PACK is a name (us/ca, uk, rehearsal) or a path. Exit code 0 when a line could use them, 1 when not yet, 2
+    when they, or a drill, cannot be loaded.
+
+    preview [PACK] [SCRIPT]: play a conversation and show both sides; without a SCRIPT, show the whole pack and some
+    conversations. PACK is one name or path, or several with commas; it is left out with --data or --config. A SCRIPT is a
+    YAML list such as `- texter: hi`, `- advocate: "!say handover"`, `- wait: 3 min`; also picture, supervisor and desk.
+
+    schema: write the JSON Schema of a pack file, for editors.
     """
+    if action == "lint":
+        _lint(words, layout, drills, as_json=as_json)
+    elif action == "preview":
+        _preview(words, layout)
+    else:
+        from deploy.packs.lint_report import json_schema
+
+        click.echo(json_schema(), nl=False)
+
+
+def _lint(packs: tuple[str, ...], layout: Layout | None, drills: tuple[Path, ...], *, as_json: bool) -> None:
     from bridge.config.load import load
     from deploy.packs.lint_report import lint_report, load_with_base
     from policies.drills.load import load_drills
@@ -57,41 +71,23 @@ def policy_lint(packs: tuple[str, ...], layout: Layout | None, drills: tuple[Pat
     exit_with_report(report, as_json=as_json)
 
 
-@policy.command(name="preview")
-@click.argument("pack", required=False)
-@click.argument("script", required=False, type=click.Path(path_type=Path))
-@optional_line_options
-def policy_preview(pack: str | None, script: Path | None, layout: Layout | None) -> None:
-    """Play a conversation with a pack and show both sides; without a SCRIPT, show the whole pack and some conversations.
-
-    PACK is one name or path, or several with commas, in their order; with --data or --config it is a line's, and is left
-    out. A SCRIPT is a YAML list such as `- texter: hi`,
-    `- advocate: "!say handover"`, `- wait: 3 min`; also picture, supervisor and desk.
-    """
+def _preview(words: tuple[str, ...], layout: Layout | None) -> None:
     from bridge.config.load import load
     from deploy.packs.lint_report import load_with_base
     from deploy.packs.preview import CONVERSATIONS, preview_pack
     from deploy.packs.script_player import play_script, read_script
     from policies.load import load as load_packs
 
-    if layout is not None and script is not None:
-        raise click.UsageError("say either a pack or a line.")
+    if len(words) > (2 if layout is None else 1):
+        raise click.UsageError("say a pack or a line, and one script.")
     with exit_on_errors():
         if layout is None:
-            loaded = load_with_base((pack or "base").split(","))
+            loaded = load_with_base((words[0] if words else "base").split(","))
         else:
-            script = Path(pack) if pack is not None else None
             loaded = load_packs(load(layout.config).line.packs, near=layout.config.parent)
-        if script is not None:
-            lines = play_script(loaded, read_script(script))
+        scripts = words[1:] if layout is None else words
+        if scripts:
+            lines = play_script(loaded, read_script(Path(scripts[0])))
         else:
             lines = preview_pack(loaded, [read_script(path) for path in sorted(CONVERSATIONS.glob("*.yaml"))])
     print_lines(lines)
-
-
-@policy.command(name="schema")
-def policy_schema() -> None:
-    """Write the JSON Schema of a pack file, for editors."""
-    from deploy.packs.lint_report import json_schema
-
-    click.echo(json_schema(), nl=False)

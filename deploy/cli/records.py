@@ -1,4 +1,4 @@
-"""The verbs about what a line keeps and has erased: exposure, privacy, audit, lookup, erasure.
+"""The verbs about what a line keeps and has erased: exposure, audit, lookup, erasure.
 
 Rules of this module: as in `deploy.cli.main`; a number is prompted for and never an argument.
 """
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from deploy.cli.options import json_option, line_options, optional_line_options
+from deploy.cli.options import default_layout, json_option, line_options, optional_line_options
 from deploy.cli.outcome import (
     EXIT_OK,
     EXIT_PROBLEMS,
@@ -26,8 +26,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @line_options
-@json_option
-def audit(layout: Layout, as_json: bool) -> None:
+def audit(layout: Layout) -> None:
     """Tell what was done on the line, by the hour, without content; 1 when a person changed what is written there."""
     from bridge.config.load import load
     from deploy.inspect.audit_report import read_audit
@@ -36,15 +35,14 @@ def audit(layout: Layout, as_json: bool) -> None:
     with exit_on_errors():
         config = load(layout.config)
         report = read_audit(config, load_pack(config.line.packs, near=layout.config.parent))
-    print_lines([report.as_json()] if as_json else report.as_text())
+    print_lines(report.as_text())
     sys.exit(EXIT_PROBLEMS if report.problems else EXIT_OK)
 
 
 @click.command()
 @line_options
-@click.option("--hold", "then", flag_value="hold", help="Put it on hold first: nothing of it is erased.")
-@click.option("--unhold", "then", flag_value="unhold", help="Lift a hold first.")
-def lookup(layout: Layout, then: str | None) -> None:
+@click.option("--hold/--unhold", "hold", default=None, help="First put it on hold: nothing of it is erased; or lift that.")
+def lookup(layout: Layout, hold: bool | None) -> None:
     """Tell counsel whether there is anything of a number: open, held or nothing. Noted in the audit.
 
     The number is asked for without echo, or read from standard input; never give it as an argument.
@@ -63,19 +61,29 @@ def lookup(layout: Layout, then: str | None) -> None:
         phone = parse_number(entered)
         if phone is None:
             exit_with_problems(["that is no number in international form, such as +15555550100"])
-        answer = asyncio.run(look(config, phone, then=AuditKind(then) if then else AuditKind.LOOKUP))
+        answer = asyncio.run(
+            look(config, phone, then=AuditKind.LOOKUP if hold is None else AuditKind.HOLD if hold else AuditKind.UNHOLD)
+        )
     click.echo(answer.value)
 
 
 @click.command()
 @click.argument("kinds", nargs=-1, metavar="[KIND]...")
 @optional_line_options
+@click.option("--page", type=click.Choice(["en", "es"]), help="Write the page about privacy that the agency can publish.")
 @json_option
-def exposure(kinds: tuple[str, ...], layout: Layout | None, as_json: bool) -> None:
+def exposure(kinds: tuple[str, ...], layout: Layout | None, page: str | None, as_json: bool) -> None:
     """Tell what each carrier keeps, for how long, what we delete there, and what nobody could confirm.
 
     With --data or --config: what that line itself keeps, where, for how long, readable by whom, and what its carrier keeps.
+
+    With --page, as Markdown from the line's own settings: what is kept for how long, by us, by the carrier and by phone
+    companies, and what nobody can read. Counsel reads it first. In Spanish the carrier's own sentences stay English. Exit
+    code 2 for a rehearsal, which has no public.
     """
+    if page:
+        _print_privacy_page(layout or default_layout(), page)
+        return
     if layout:
         if kinds:
             raise click.UsageError("say either kinds or a line.")
@@ -101,15 +109,7 @@ def _print_line_exposure(layout: Layout, *, as_json: bool) -> None:
     print_lines([exposure_sheet.as_json(config, pack)] if as_json else exposure_sheet.as_text(config, pack))
 
 
-@click.command()
-@line_options
-@click.option("--language", type=click.Choice(["en", "es"]), default="en", help="Of the page.  [default: en]")
-def privacy(layout: Layout, language: str) -> None:
-    """Write the page about privacy that the agency can publish, as Markdown, from the line's own settings.
-
-    It says what is kept for how long, by us, by the carrier and by phone companies, and what nobody can read. Counsel reads
-    it first. In Spanish the carrier's own sentences stay English. Exit code 2 for a rehearsal, which has no public.
-    """
+def _print_privacy_page(layout: Layout, language: str) -> None:
     from bridge.config.load import load
     from deploy.carrier.privacy_page import RehearsalOnly, privacy_page
     from policies.load import load as load_pack
@@ -123,56 +123,32 @@ def privacy(layout: Layout, language: str) -> None:
         exit_with_problems([f"{layout.data}: a rehearsal has no public; ask with the directory of the line"])
 
 
-@click.group()
-def erasure() -> None:
-    """Look at what was erased, or say what may be."""
-
-
-@erasure.command(name="lost-keys")
-@line_options
-def erasure_lost_keys(layout: Layout) -> None:
-    """Say that the keys which keys.db lacks are lost for good. The line must be stopped.
-
-    The next start ends the conversations that have none; their phones can text the line again.
-    """
-    import asyncio
-
-    from bridge.config.load import load
-    from deploy.data_dir.next_start import accept_lost_keys
-
-    with exit_on_errors():
-        asyncio.run(accept_lost_keys(load(layout.config)))
-    click.echo("The next start ends the conversations that have no key; their phones can text the line again.")
-
-
-@erasure.command(name="old-rooms")
-@line_options
-def erasure_old_rooms(layout: Layout) -> None:
-    """Say that no legal hold concerns the rooms from before a restore. The line must be stopped.
-
-    The next start erases them, once the homeserver has told of them.
-    """
-    import asyncio
-
-    from bridge.config.load import load
-    from deploy.data_dir.next_start import accept_old_rooms
-
-    with exit_on_errors():
-        asyncio.run(accept_old_rooms(load(layout.config)))
-    click.echo("The next start erases the rooms from before the restore, once the homeserver has told of them.")
-
-
-@erasure.command(name="verify")
+@click.command()
+@click.argument("action", type=click.Choice(["verify", "lost-keys", "old-rooms"]))
 @line_options
 @json_option
-def erasure_verify(layout: Layout, as_json: bool) -> None:
-    """Check the signed certificates of what was erased, and whether anything that should be gone is not.
+def erasure(action: str, layout: Layout, as_json: bool) -> None:
+    """Look at what was erased, or say what may be.
 
-    Reads beside a running line and changes nothing. Exit code 0 when all is well, 1 when not.
+    verify: check the signed certificates of what was erased, and whether anything that should be gone is not. Reads beside
+    a running line and changes nothing. Exit code 0 when all is well, 1 when not.
+
+    With the line stopped, lost-keys: say that the keys which keys.db lacks are lost for good; the next start ends the
+    conversations that have none, and their phones can text the line again. old-rooms: say that no legal hold concerns the
+    rooms from before a restore; the next start erases them, once the homeserver has told of them.
     """
+    import asyncio
+
     from bridge.config.load import load
+    from deploy.data_dir.next_start import accept_lost_keys, accept_old_rooms
     from deploy.inspect.erasure_certificates import verify_certificates
 
     with exit_on_errors():
-        report = verify_certificates(load(layout.config))
-    exit_with_report(report, as_json=as_json)
+        config = load(layout.config)
+        if action == "verify":
+            exit_with_report(verify_certificates(config), as_json=as_json)
+        asyncio.run((accept_lost_keys if action == "lost-keys" else accept_old_rooms)(config))
+    if action == "lost-keys":
+        click.echo("The next start ends the conversations that have no key; their phones can text the line again.")
+    else:
+        click.echo("The next start erases the rooms from before the restore, once the homeserver has told of them.")

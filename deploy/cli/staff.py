@@ -1,7 +1,7 @@
-"""The verbs of `quietline staff`, and `quietline trust`.
+"""The verbs `quietline staff` and `quietline trust`.
 
-Rules of this module: as in `deploy.cli.main`; 2 is also a homeserver that refuses, 1 also a wrong fingerprint. A password
-is printed only on a terminal or written only to a new file of mode 0600; without either the verb does nothing.
+Exit code 2 is also a homeserver that refuses, 1 also a wrong fingerprint. A password is printed only on a terminal or
+written only to a new file of mode 0600; without either the verb does nothing.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, cast
 
 import click
 
@@ -26,122 +26,108 @@ if TYPE_CHECKING:
     from deploy.data_dir.secret_files import Role
 
 
-_JSON: Final = click.option("--json", "as_json", is_flag=True, help="For a program; a password is never in it.")
-_PASSWORD_FILE: Final = click.option(
+@click.command()
+@click.argument("action", type=click.Choice(["add", "reset", "remove", "list", "make"]))
+@click.argument("name", required=False)
+@line_options
+@click.option("--role", type=click.Choice(["advocate", "supervisor"]), help="For add.")
+@click.option(
     "--password-file",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="A new file for the password, of mode 0600; without it, the password is shown on the terminal.",
+    help="For add and reset: a new file for the password, of mode 0600; without it, it is shown on the terminal.",
 )
-
-
-_HOST: Final = click.option(
+@click.option(
     "--host",
     type=click.Path(file_okay=False, path_type=Path),
     help="The directory of the line that runs the homeserver, when it is another.",
 )
-
-
-@click.group()
-def staff() -> None:
-    """Make and end accounts of the people who answer, on the line's own homeserver, while the line runs.
-
-    On a homeserver that another line runs it needs that line's directory (--host). On any other it tells what its
-    administrator must do, and ends with 2.
-    """
-
-
-@staff.command(name="add")
-@click.argument("name")
-@click.option("--role", type=click.Choice(["advocate", "supervisor"]), required=True)
-@line_options
-@_HOST
-@_PASSWORD_FILE
-@_JSON
-def staff_add(name: str, role: Role, layout: Layout, host: Path | None, password_file: Path | None, as_json: bool) -> None:
-    """Make an account for NAME; the running line invites it to the desk within seconds.
-
-    A supervisor then confirms the person's identity with !trust, or `quietline trust` does.
-    """
-    import asyncio
-
-    from bridge.config.load import load
-    from deploy.inspect import staff as people
-
-    with exit_on_errors():
-        config = load(layout.config)
-        mxid = people.whole_id(config, name)
-        runs_it = _line_of_homeserver(layout, config, host, "add", mxid)
-        with _new_password(password_file) as password:
-            asyncio.run(people.add(layout, config, mxid, role, password, host=runs_it))
-    _say({"mxid": mxid, "role": role}, f"{mxid}: {role}. A running line invites them within seconds.", as_json=as_json)
-
-
-@staff.command(name="reset")
-@click.argument("name")
-@line_options
-@_HOST
-@_PASSWORD_FILE
-@_JSON
-def staff_reset(name: str, layout: Layout, host: Path | None, password_file: Path | None, as_json: bool) -> None:
-    """Give NAME another password, and sign them out everywhere."""
-    import asyncio
-
-    from bridge.config.load import load
-    from deploy.inspect import staff as people
-
-    with exit_on_errors():
-        config = load(layout.config)
-        mxid = people.whole_id(config, name)
-        runs_it = _line_of_homeserver(layout, config, host, "reset", mxid)
-        with _new_password(password_file) as password:
-            asyncio.run(people.reset(layout, config, mxid, password, host=runs_it))
-    _say({"mxid": mxid}, f"{mxid}: has another password, and is signed out everywhere.", as_json=as_json)
-
-
-@staff.command(name="remove")
-@click.argument("name")
-@line_options
-@_HOST
-@_JSON
-def staff_remove(name: str, layout: Layout, host: Path | None, as_json: bool) -> None:
-    """Sign NAME out everywhere and end the account for good; a running line removes them from every room.
-
-    The name is not given to anybody again.
-    """
-    import asyncio
-
-    from bridge.config.load import load
-    from deploy.inspect import staff as people
-
-    with exit_on_errors():
-        config = load(layout.config)
-        mxid = people.whole_id(config, name)
-        runs_it = _line_of_homeserver(layout, config, host, "remove", mxid)
-        asyncio.run(people.remove(layout, config, mxid, host=runs_it))
-        members = load(layout.config).line.staff
-    if not any(member.role == "supervisor" for member in members):
-        print_problems(["no supervisor is left: add one, who can be confirmed with `quietline trust`."])
-    _say({"mxid": mxid}, f"{mxid}: signed out everywhere; the account has ended. The desk is told.", as_json=as_json)
-
-
-@staff.command(name="make")
-@line_options
 @click.option(
     "--admin-token-file",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="A file of mode 0600 with the access token of an administrator; it is used once and not kept.",
+    help="For make: a file of mode 0600 with the access token of an administrator; it is used once and not kept.",
 )
-@click.option(
-    "--host",
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Instead: the directory of the line that runs the homeserver.",
-)
-@_JSON
-def staff_make(layout: Layout, admin_token_file: Path | None, host: Path | None, as_json: bool) -> None:
-    """On a homeserver that is the agency's own, or another line's: make the accounts of the hand-outs, once.
+@json_option
+def staff(
+    action: str,
+    name: str | None,
+    layout: Layout,
+    role: str | None,
+    password_file: Path | None,
+    host: Path | None,
+    admin_token_file: Path | None,
+    as_json: bool,
+) -> None:
+    """Make and end accounts of the people who answer, on the line's own homeserver, while the line runs.
 
-    An account that was there before is left as it is, and its hand-out removed: its person has a password.
+    add NAME --role ROLE: the running line invites them to the desk within seconds; a supervisor then confirms their
+    identity with !trust, or `quietline trust` does. reset NAME: another password, signed out everywhere. remove NAME: the
+    account ends for good, and a running line removes them from every room. list: role, desk and identity of each.
+
+    make: on the agency's own homeserver (--admin-token-file) or another line's (--host), the accounts of the hand-outs,
+    once; one that was there before is left as it is, and its hand-out removed. On a homeserver that is not the line's own
+    the others need --host, or tell what its administrator must do, and end with 2.
     """
+    from bridge.config.load import load
+    from deploy.inspect import staff as people
+
+    if action in {"list", "make"}:
+        if name is not None:
+            raise click.UsageError(f"`{action}` takes no name.")
+    elif name is None:
+        raise click.UsageError(f"`{action}` needs a NAME.")
+    if action == "add" and role is None:
+        raise click.UsageError("`add` needs --role.")
+    if action == "make":
+        _make(layout, admin_token_file, host, as_json=as_json)
+        return
+    with exit_on_errors():
+        config = load(layout.config)
+        if name is None:
+            members = people.read_staff(config)
+            print_lines([people.as_json(members)] if as_json else people.as_text(members))
+            return
+        content, sentence = _change(action, name, role, layout, config, password_file=password_file, host=host)
+    click.echo(json.dumps(content) if as_json else sentence)
+
+
+def _change(
+    action: str,
+    name: str,
+    role: str | None,
+    layout: Layout,
+    config: Config,
+    *,
+    password_file: Path | None,
+    host: Path | None,
+) -> tuple[dict[str, str | None], str]:
+    """Make, change or end an account; return what to say, for a program and for a person."""
+    import asyncio
+
+    from bridge.config.load import load
+    from deploy.inspect import staff as people
+
+    mxid = people.whole_id(config, name)
+    if host is None or not config.homeserver.joined:
+        people.require_embedded(layout, config, action, mxid)
+        runs_it = None
+    else:
+        runs_it = _load_host(config, host)
+    if action == "remove":
+        asyncio.run(people.remove(layout, config, mxid, host=runs_it))
+        if not any(member.role == "supervisor" for member in load(layout.config).line.staff):
+            print_problems(["no supervisor is left: add one, who can be confirmed with `quietline trust`."])
+        return {"mxid": mxid}, f"{mxid}: signed out everywhere; the account has ended. The desk is told."
+    with _new_password(password_file) as password:
+        if action == "add":
+            asyncio.run(people.add(layout, config, mxid, cast("Role", role), password, host=runs_it))
+        else:
+            asyncio.run(people.reset(layout, config, mxid, password, host=runs_it))
+    if action == "add":
+        return {"mxid": mxid, "role": role}, f"{mxid}: {role}. A running line invites them within seconds."
+    return {"mxid": mxid}, f"{mxid}: has another password, and is signed out everywhere."
+
+
+def _make(layout: Layout, admin_token_file: Path | None, host: Path | None, *, as_json: bool) -> None:
     import asyncio
 
     from bridge.config.load import load
@@ -150,7 +136,6 @@ def staff_make(layout: Layout, admin_token_file: Path | None, host: Path | None,
 
     if (admin_token_file is None) == (host is None):
         raise click.UsageError("say either --admin-token-file or --host.")
-
     with exit_on_errors():
         config = load(layout.config)
         if not config.homeserver.joined:
@@ -167,19 +152,6 @@ def staff_make(layout: Layout, admin_token_file: Path | None, host: Path | None,
     print_lines(f"{mxid}: had an account, which is as it was; the hand-out is gone." for mxid in accounts.existing)
 
 
-@staff.command(name="list")
-@line_options
-@_JSON
-def staff_list(layout: Layout, as_json: bool) -> None:
-    """List who is on the staff: role, whether at the desk or invited, and whether their identity is confirmed."""
-    from bridge.config.load import load
-    from deploy.inspect import staff as people
-
-    with exit_on_errors():
-        members = people.read_staff(load(layout.config))
-    print_lines([people.as_json(members)] if as_json else people.as_text(members))
-
-
 def _load_host(config: Config, host: Path) -> Config:
     """Return the configuration of the line that runs the homeserver. Raises `SetupError` for a line that does not."""
     from bridge.config.load import load
@@ -191,16 +163,6 @@ def _load_host(config: Config, host: Path) -> Config:
     if runs_it.homeserver.joined or runs_it.homeserver.server_name != config.homeserver.server_name:
         raise SetupError([f"{host}: does not run the homeserver {config.homeserver.server_name}"])
     return runs_it
-
-
-def _line_of_homeserver(layout: Layout, config: Config, host: Path | None, verb: str, mxid: str) -> Config | None:
-    """Return the configuration of another line that runs the homeserver; None for the line's own. Raises `SetupError`."""
-    from deploy.inspect.staff import require_embedded
-
-    if host is None or not config.homeserver.joined:
-        require_embedded(layout, config, verb, mxid)
-        return None
-    return _load_host(config, host)
 
 
 @contextlib.contextmanager
@@ -231,10 +193,6 @@ def _new_password(file: Path | None) -> Iterator[str]:
     except BaseException:
         file.unlink(missing_ok=True)
         raise
-
-
-def _say(content: dict[str, str], sentence: str, *, as_json: bool) -> None:
-    click.echo(json.dumps(content) if as_json else sentence)
 
 
 @click.command()

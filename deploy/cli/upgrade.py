@@ -6,12 +6,11 @@ Rules of this module: as in `deploy.cli.main`; a passphrase is given as a file a
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import click
 
-from deploy.cli.options import json_option, line_options
+from deploy.cli.options import line_options
 from deploy.cli.outcome import EXIT_PROBLEMS, exit_on_errors, exit_with_report, print_problems
 
 if TYPE_CHECKING:
@@ -20,49 +19,22 @@ if TYPE_CHECKING:
 
 @click.command()
 @line_options
-@click.option("--check", is_flag=True, help="Say what would be done and whether it could be; change nothing.")
-@click.option("--json", "as_json", is_flag=True, help="With --check: for a program.")
-@click.option("--to-dir", type=click.Path(file_okay=False, path_type=Path), help="For the backup.  [default: backup.to]")
-@click.option(
-    "--passphrase-file",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Of the backup, mode 0600.  [default: backup.passphrase_file]",
-)
 @click.option("--without-backup", is_flag=True, help="Make none: there is one that you know to be good.")
-def upgrade(
-    layout: Layout, check: bool, as_json: bool, to_dir: Path | None, passphrase_file: Path | None, without_backup: bool
-) -> None:
-    """Bring a stopped line's databases to this version, after a backup; then start it again.
+def upgrade(layout: Layout, without_backup: bool) -> None:
+    """Bring a stopped line's databases to this version, after a backup where `backup` says; then start it again.
 
-    What ends it (a kill, a full disk) loses nothing: run it again. A real line of an older version does not start before.
-    With --check: 0 when an upgrade could be made or none is needed, 1 when not.
+    What ends it (a kill, a full disk) loses nothing: run it again.
     """
     import asyncio
 
     from bridge.config.load import load
-    from deploy.backup import upgrade as upgrade_steps
-    from deploy.backup.backup import read_passphrase
-    from deploy.data_dir.secret_files import SetupError
+    from deploy.backup.upgrade import upgrade as bring
 
-    if as_json and not check:
-        raise click.UsageError("--json is for --check.")
     with exit_on_errors():
-        config = load(layout.config)
-        section = config.backup
-        directory = to_dir or (section.to if section else None)
-        phrase = passphrase_file or (section.passphrase_file if section else None)
-        place = None if without_backup or directory is None or phrase is None else (directory, read_passphrase(phrase))
-        if check:
-            report = upgrade_steps.check_upgrade(layout, config, backed_up=place is not None or without_backup)
-            exit_with_report(report, as_json=as_json)
-        if place is None and not without_backup:
-            raise SetupError([f"{layout.config}: backup: is not there; say --to-dir and --passphrase-file"])
-        steps, file = asyncio.run(upgrade_steps.upgrade(layout, config, backup=place))
+        file = asyncio.run(bring(layout, load(layout.config), with_backup=not without_backup))
     if file is not None:
-        click.echo(f"{file}: the backup of before.")
-    click.echo(f"{steps} steps were taken." if steps else "Nothing was to be done.")
-    if steps:
-        click.echo(f"Start the line, then look at it: quietline doctor {layout.option}")
+        click.echo(f"{file}: the backup of before. Keep it until the new version has proved itself.")
+    click.echo(f"The databases are of this version. Start the line, then look at it: quietline doctor {layout.option}")
 
 
 @click.command()
@@ -102,8 +74,7 @@ def migrate(layout: Layout, to: Literal["postgresql", "sqlite"]) -> None:
 @line_options
 @click.option("--here", is_flag=True, help="Only where the bridge of this machine leads: before it is stopped.")
 @click.option("--wait", type=click.FloatRange(0, 3600), default=0.0, help="Seconds in which a second bridge may come.")
-@json_option
-def handover(layout: Layout, here: bool, wait: float, as_json: bool) -> None:
+def handover(layout: Layout, here: bool, wait: float) -> None:
     """Have the bridge that leads let the one that waits lead, for an update for instance, and wait until it does.
 
     The first one finishes what it has begun, and waits then. Exit code 0 when another leads, 1 when not: none waits, or it
@@ -116,4 +87,4 @@ def handover(layout: Layout, here: bool, wait: float, as_json: bool) -> None:
 
     with exit_on_errors():
         report = asyncio.run(hand_over(load(layout.config), here=here, wait=wait))
-    exit_with_report(report, as_json=as_json)
+    exit_with_report(report, as_json=False)

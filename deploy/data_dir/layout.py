@@ -167,11 +167,6 @@ class Layout:
         return self.run / "deaths.json"
 
     @property
-    def doctor(self) -> Path:
-        """The last result of `doctor --changes` (`deploy/doctor/changes.py`)."""
-        return self.run / "doctor.json"
-
-    @property
     def doctor_alarm(self) -> Path:
         """The last report of `doctor --alarm` (`deploy/doctor/changes.py`)."""
         return self.run / "doctor-alarm.json"

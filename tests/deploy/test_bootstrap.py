@@ -96,7 +96,7 @@ def launch(launcher: Path, path: str, *arguments: str, cwd: Path | None = None) 
 
 def test_without_a_python_it_says_so(root: Path, tmp_path: Path) -> None:
     """With no Python to be found: one sentence, exit code 2, and nothing is made."""
-    process = launch(root / "quietline", str(tmp_path / "nothing"), "version")
+    process = launch(root / "quietline", str(tmp_path / "nothing"), "--version")
     assert process.returncode == 2
     assert len(process.stderr.splitlines()) == 1
     assert "needs Python 3.11, 3.12, 3.13 or 3.14" in process.stderr
@@ -112,14 +112,14 @@ def test_a_python_that_cannot_is_passed_over(root: Path, tmp_path: Path) -> None
     bootstrap_as = root / "deploy" / "bootstrap.py"
     text = bootstrap_as.read_text()
     made_by(root, tmp_path / "bare", bare)
-    process = launch(root / "quietline", path, "version")
+    process = launch(root / "quietline", path, "--version")
     assert process.returncode == 2
     assert "cannot make an environment with pip" in process.stderr
     assert "used" not in process.stderr
     bootstrap_as.write_text(text)
     quick(root, tmp_path)
     path_with(tmp_path / "more", python3=REAL)
-    process = launch(root / "quietline", f"{path}:{tmp_path}/more", "version")
+    process = launch(root / "quietline", f"{path}:{tmp_path}/more", "--version")
     assert process.returncode == 0, process.stderr
 
 
@@ -129,7 +129,7 @@ def test_the_distributions_own_goes_before_others(root: Path, tmp_path: Path) ->
     path = path_with(tmp_path / "bin", python3_11="exit 99", python3=used)
     path_with(tmp_path / "distribution", python3_12="exit 127", python3_13=used, python3_14="exit 98")
     quick(root, tmp_path)
-    process = launch(root / "quietline", path, "version")
+    process = launch(root / "quietline", path, "--version")
     assert process.returncode == 0, process.stderr
     assert set((tmp_path / "used").read_text().split()) == {f"{tmp_path}/distribution/python3.13"}
 
@@ -144,12 +144,12 @@ def test_it_makes_what_is_needed_once_and_from_anywhere(root: Path, tmp_path: Pa
     link = tmp_path / "elsewhere" / "ql"
     link.parent.mkdir()
     link.symlink_to(os.path.relpath(root / "quietline", link.parent))
-    second = launch(link, path, "version", cwd=Path("/"))
+    second = launch(link, path, "--version", cwd=Path("/"))
     assert (second.stdout, second.stderr) == (f"/ {root}/.venv {root} version\n", "")
     # A changed lock file is installed; the environment stays.
     before = (root / ".venv" / "pyvenv.cfg").stat().st_ino
     (root / "deploy" / "requirements" / "runtime.txt").write_text("# still nothing\n")
-    third = launch(root / "quietline", path, "version")
+    third = launch(root / "quietline", path, "--version")
     assert "what runtime.txt names" in third.stderr
     assert "first run" not in third.stderr
     assert (root / ".venv" / "pyvenv.cfg").stat().st_ino == before
@@ -166,7 +166,7 @@ def test_two_at_once_and_a_kill_in_the_middle(root: Path, tmp_path: Path) -> Non
     notes, hold = root / ".venv" / "quietline.json", quick(root, tmp_path)
     hold.touch()
     with subprocess.Popen(
-        [str(root / "quietline"), "version"],
+        [str(root / "quietline"), "--version"],
         env={"PATH": path},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -180,7 +180,7 @@ def test_two_at_once_and_a_kill_in_the_middle(root: Path, tmp_path: Path) -> Non
     lock = os.open(root, os.O_RDONLY)
     fcntl.flock(lock, fcntl.LOCK_EX)
     two = [
-        subprocess.Popen([str(root / "quietline"), "version"], env={"PATH": path}, stderr=subprocess.PIPE, text=True)
+        subprocess.Popen([str(root / "quietline"), "--version"], env={"PATH": path}, stderr=subprocess.PIPE, text=True)
         for _ in range(2)
     ]
     for one in two:
@@ -202,7 +202,7 @@ def test_an_empty_python_is_made_again(root: Path, tmp_path: Path) -> None:
     (environment / "bin").mkdir(parents=True)
     (environment / "quietline.json").write_text('{"python": "3.11", "making": "environment", "done": {}}')
     (environment / "bin" / "python").touch(0o755)
-    process = launch(root / "quietline", path, "version")
+    process = launch(root / "quietline", path, "--version")
     assert (process.returncode, process.stdout != "") == (0, True), process.stderr
     assert "first run here" in process.stderr
 
@@ -233,7 +233,7 @@ def test_a_signal_to_the_launcher_ends_the_build(
     made_by(root, tmp_path / "slow", script)
     path = path_with(tmp_path / "bin", python3_11=script) + ":/usr/bin:/bin"
     with (tmp_path / "said").open("wb") as said:
-        process = subprocess.Popen([str(root / "quietline"), "version"], env={"PATH": path}, stderr=said)
+        process = subprocess.Popen([str(root / "quietline"), "--version"], env={"PATH": path}, stderr=said)
     eventually(lambda: pip.is_file() and pip.read_text().endswith("\n"))
     process.send_signal(number)
     code = process.wait(STEP_TIMEOUT)

@@ -101,7 +101,7 @@ def test_the_page_names_nobody_and_no_secret(line: tuple[Config, Pack, Path]) ->
     page = privacy_page(config, pack)
     for word in (config.line.number, "mira", "noor", config.homeserver.server_name, PASSWORD, PATH_SECRET, str(directory)):
         assert word not in page
-    result = CliRunner().invoke(cli, ["privacy", "--data", str(directory)])
+    result = CliRunner().invoke(cli, ["exposure", "--page", "en", "--data", str(directory)])
     assert (result.exit_code, result.stdout) == (0, page)
 
 
@@ -120,5 +120,5 @@ def test_both_languages_say_the_same(line: tuple[Config, Pack, Path]) -> None:
     figures = [sorted(re.findall(r"\d+", text)) for text in (page, theirs)]
     assert figures[0] == figures[1]
     assert " days" not in theirs
-    result = CliRunner().invoke(cli, ["privacy", "--data", str(directory), "--language", "es"])
+    result = CliRunner().invoke(cli, ["exposure", "--data", str(directory), "--page", "es"])
     assert (result.exit_code, result.stdout) == (0, theirs)

@@ -96,11 +96,6 @@ def test_from_a_configuration(tmp_path: Path) -> None:
     assert "s3cret" not in result.output
 
 
-def test_a_file_is_made_once(tmp_path: Path) -> None:
-    """`--out` writes what would be printed; what the agency filled in afterwards is never written over."""
-    out = tmp_path / "kit.md"
-    assert run("--out", out).exit_code == 0
-    assert out.read_text(encoding="utf-8") == run().output == registration_kit.render_kit(shipped("base"))
-    out.write_text("filled in", encoding="utf-8")
-    assert run("--out", out).exit_code == 2
-    assert out.read_text(encoding="utf-8") == "filled in"
+def test_it_is_printed() -> None:
+    """Without a line it is about the base pack."""
+    assert run().output == registration_kit.render_kit(shipped("base"))

@@ -78,23 +78,6 @@ async def run_doctor(line: RealLine, *words: str) -> Result:
     return await invoke(["doctor", "--data", str(line.layout.data), *words])
 
 
-async def test_the_verb_prints_and_fails_on_news_only(line: RealLine) -> None:
-    """Nothing and 0 while all is well; 1 and the row when it is not, once; 0 and the row when it is well again."""
-    quiet = await run_doctor(line, "--changes")
-    assert (quiet.exit_code, quiet.stdout) == (0, "")
-    database = line.config.data_dir / "main.db"
-    database.chmod(0o644)
-    result = await run_doctor(line, "--changes", "--json")
-    assert result.exit_code == 1
-    assert [check["name"] for check in json.loads(result.stdout)["checks"]] == ["file modes"]
-    assert json.loads(result.stdout)["ok"] is False
-    again = await run_doctor(line, "--changes")
-    assert (again.exit_code, again.stdout) == (0, "")
-    database.chmod(0o600)
-    mended = await run_doctor(line, "--changes")
-    assert (mended.exit_code, mended.stdout.splitlines()[0].split(":")[0]) == (0, "ok  file modes")
-
-
 async def test_the_exit_code_says_how_bad(line: RealLine) -> None:
     """0 well, 1 not well, 2 with every problem and its path when no line could be started."""
     assert (await run_doctor(line)).exit_code == 0

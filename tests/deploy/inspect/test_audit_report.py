@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import re
 import time
 from typing import Any
 
@@ -24,25 +24,21 @@ async def write(line: LineDirectory) -> None:
 
 
 async def test_it_tells_kinds_and_hours(line: LineDirectory) -> None:
-    """As text and as JSON; a thread is six letters."""
+    """A thread is six letters."""
     await write(line)
-    result = await _invoke(line, "--json")
-    report = json.loads(result.output)
-    assert (result.exit_code, report["ok"], report["problems"]) == (0, True, [])
-    assert [entry["kind"] for entry in report["entries"]] == ["trust", "hold"]
-    assert (report["entries"][0]["of"], len(report["entries"][1]["of"])) == ("desk", 6)
-    assert all(entry["hour"].endswith("Z") and ":" not in entry["hour"] for entry in report["entries"])
-    text = await _invoke(line)
-    assert f"hold  {report['entries'][1]['of']}" in text.output
+    result = await _invoke(line)
+    assert result.exit_code == 0
+    assert re.search(r"Z +trust\n", result.output)
+    assert re.search(r"Z +hold +\w{6}\n", result.output)
+    assert "NOT" not in result.output
 
 
 async def test_a_change_is_told_and_not_well(line: LineDirectory) -> None:
     """A person with the database alone cannot take a line out unseen."""
     await write(line)
     await line.execute("DELETE FROM audit WHERE kind = 'trust'")
-    result = await _invoke(line, "--json")
-    assert (result.exit_code, json.loads(result.output)["ok"]) == (1, False)
-    assert "NOT" in (await _invoke(line)).output
+    result = await _invoke(line)
+    assert (result.exit_code, "NOT" in result.output) == (1, True)
 
 
 async def _invoke(line: LineDirectory, *words: str) -> Any:

@@ -85,7 +85,7 @@ async def test_a_port_that_is_taken_is_had_later(monkeypatch: pytest.MonkeyPatch
         await task
 
 
-@pytest.mark.parametrize(("words", "code"), [(("version",), 0), (("status", "--data", "NONE", "--nonsense"), None)])
+@pytest.mark.parametrize(("words", "code"), [(("--version",), 0), (("status", "--data", "NONE", "--nonsense"), None)])
 async def test_all_else_ends_as_without_it(words: tuple[str, ...], code: int | None, tmp_path: Path) -> None:
     """What is well, or may be well next time, ends with its own code; whatever ends with 2 stays."""
     async with staying(*(word.replace("NONE", str(tmp_path)) for word in words)) as process:
