@@ -1,7 +1,7 @@
 """Configuration of all tests: which may run at the same time.
 
 Rules of this module: the tests of a file stay together and in order, because they may share something that is expensive to
-start; all tests on the running line of `tests/e2e` are in two groups; the longest groups begin early. No test fails because
+start; all tests on the shared line of `tests/e2e` are in one group; the longest groups begin early. No test fails because
 a machine is slow: deadlines only end what hangs.
 """
 
@@ -35,11 +35,8 @@ HERE: Final = Path(__file__).parent
 FIRST: Final = ("test_types.py", "the line", "e2e/", "bridge/crash/")
 """The groups that begin first, because they take longest, by the beginning of their names."""
 SHARED_LINE: Final = "the line"
-"""The beginning of the names of groups whose tests share a line."""
+"""The name of the group whose tests share a line."""
 OWN_LINE: Final = re.compile(r"\bStack\(|\brun_line\(|\brun_canary_line\(")
-SECOND_LINE: Final = re.compile(r"^SECOND_LINE = True$", re.MULTILINE)
-"""The mark of a test file whose tests use a second shared line: if there are several processes, in another process, with
-the line of that process."""
 STRICT_FALLBACKS: Final = pytest.StashKey[list[str]]()
 """The names of clients that were missing, one entry for each use of a replacement."""
 FIGURES: Final = pytest.StashKey[list[str]]()
@@ -233,8 +230,8 @@ def group(file: str) -> str:
     name = Path(file).relative_to("tests").as_posix()
     text = (HERE / name).read_text(encoding="utf-8")
     shared = name.startswith("e2e/") and not OWN_LINE.search(text)
-    return f"{SHARED_LINE} {'2' if SECOND_LINE.search(text) else '1'}" if shared else name
+    return SHARED_LINE if shared else name
 
 
 def _shares_line(item: pytest.Item) -> bool:
-    return group(item.nodeid.partition("::")[0]).startswith(SHARED_LINE)
+    return group(item.nodeid.partition("::")[0]) == SHARED_LINE

@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 import json
-import logging
-from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import quote
 
 import pytest
 
-from bridge.carriers.adapter import InboundText
-from bridge.runtime import log
-from bridge.runtime.phone_number import Phone
 from tests.e2e.stack import Stack
-from tests.fakes.log_watch import watched
 from tests.planted import PIECE, PLANTED, Kind, Planted, assert_not_logged
 
 WORDS = "¿estás sola? he reads my phone, and the heron is amber"
@@ -64,40 +58,3 @@ async def test_a_line_that_logged_a_text_fails_its_test_at_its_end(tmp_path: Pat
     (line.data / "logs" / "bridge.log").write_text("KeyError: 'the words of this test about a leak'")
     with pytest.raises(AssertionError, match=r"of kind text in bridge\.log"):
         await line.end()
-
-
-def _logged() -> None:
-    logging.getLogger("aiohttp.client").debug("sending %s", WORDS)
-
-
-def _raised() -> None:
-    logging.getLogger("asyncio").error("Task exception was never retrieved", exc_info=_caused())
-
-
-def _failed() -> None:
-    log.failure("some.failure", _caused())
-
-
-def _grouped() -> None:
-    log.failure("some.failure", ExceptionGroup("two", [_caused()]))
-
-
-def _watch(leak: Callable[[], None], *, errors: bool = True) -> None:
-    with watched(errors=errors):
-        InboundText(message_id="1", sender=Phone(NUMBER), text=WORDS)
-        leak()
-
-
-def _caused() -> Exception:
-    error = RuntimeError("nothing is said here")
-    error.__cause__ = KeyError(WORDS)
-    return error
-
-
-@pytest.mark.parametrize("leak", [_logged, _raised, _failed, _grouped])
-def test_a_leak_of_a_running_test_is_found(leak: Callable[[], None]) -> None:
-    """In a record at DEBUG, and in the text of a cause of an exception that is logged by its type alone."""
-    with pytest.raises(AssertionError, match="of kind text in"):
-        _watch(leak)
-    with watched():  # what came in before is not looked for
-        leak()

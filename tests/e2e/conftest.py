@@ -18,7 +18,6 @@ from deploy.bootstrap import OLDEST_GLIBC, old_glibc
 from tests.conftest import STRICT_FALLBACKS
 from tests.e2e import separate_line
 from tests.e2e.carrier_api import handset
-from tests.e2e.drill_player import hurried
 from tests.e2e.element_client import ElementClient
 from tests.e2e.nio_client import NioClient
 from tests.e2e.stack import Stack, run
@@ -57,15 +56,10 @@ class StrictClientFactory:
     def __init__(self, *, fallbacks: list[str]) -> None:
         self._stood_in = fallbacks
 
-    @property
-    def is_strict(self) -> bool:
-        """Whether this machine has the strict client."""
-        return not old_glibc(OLDEST_GLIBC["strict"])
-
-    async def log_in(self, homeserver: str, account: Account, *, authority: Path | None = None) -> StaffClient:
-        """Return a started client. `authority`: the file of a certificate authority that it trusts as well."""
+    async def log_in(self, homeserver: str, account: Account) -> StaffClient:
+        """Return a started client."""
         log_in: StaffClient
-        if not self.is_strict:
+        if old_glibc(OLDEST_GLIBC["strict"]):
             self._stood_in.append("strict client")
             warnings.warn("the strict client stepped aside for nio", stacklevel=2)
             log_in = NioClient(homeserver, account)
@@ -73,7 +67,6 @@ class StrictClientFactory:
             from tests.e2e.strict_client import StrictClient
 
             log_in = StrictClient(homeserver, account)
-            log_in.authority = authority
         await log_in.start()
         return log_in
 
@@ -110,8 +103,7 @@ async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack
     """
     directory = tmp_path_factory.mktemp("line")
     settings = {**separate_line.HURRIED, "close_undo": "5 s"}
-    drills = hurried(directory / "drills")
-    async with separate_line.run_line(directory, settings=settings, drills=drills, metrics=True) as staffed_line:
+    async with separate_line.run_line(directory, settings=settings, metrics=True) as staffed_line:
         yield staffed_line.stack
         if not staffed_line.carrier.planted:  # its tests sent no text, as when one file runs alone
             await staffed_line.carrier.text(handset(), "a text for the files to be looked through")

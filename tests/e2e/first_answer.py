@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from tests.e2e.conftest import StrictClientFactory
 from tests.e2e.polling import wait_until
@@ -41,14 +40,11 @@ async def answer_a_text(
     log_in: StrictClientFactory,
     network: Network,
     *,
-    authority: Path | None = None,
     then: Callable[[Conversation], Awaitable[None]] | None = None,
 ) -> None:
     """Do all of it as `mira`, until the answer is on the handset. `then`: further work while the client runs."""
     homeserver, mira = read_handout(stack, "mira")
-    # The client that replaces a missing strict client trusts no private authority.
-    where = homeserver if authority is None or log_in.is_strict else ready.homeserver
-    client = await log_in.log_in(where, mira, authority=authority)
+    client = await log_in.log_in(homeserver, mira)
     try:
         await client.join(ready.desk_room)
         await confirm(stack, mira)

@@ -19,17 +19,14 @@ if TYPE_CHECKING:
 
 
 @asynccontextmanager
-async def second_device(
-    staffed_line: StaffedLine, client: StaffClient, *, verified: bool = True, homeserver: str | None = None
-) -> AsyncIterator[StrictClient]:
-    """Log a person in a second time, on a device that they verify themselves. `homeserver`: another address."""
+async def second_device(staffed_line: StaffedLine, client: StaffClient) -> AsyncIterator[StrictClient]:
+    """Log a person in a second time, on a device that they verify themselves."""
     key = await strict(client).recovery_key()
     account = next(a for a in staffed_line.ready.accounts if a.mxid == client.mxid)
-    second = type(strict(client))(homeserver or staffed_line.ready.homeserver, account)
+    second = type(strict(client))(staffed_line.ready.homeserver, account)
     try:
         await second.start()
-        if verified:
-            await second.verify(key)
+        await second.verify(key)
         yield second
     finally:
         await second.stop()

@@ -35,11 +35,10 @@ async def run_line(
     *,
     settings: Mapping[str, Any] | None = None,
     metrics: bool = False,
-    drills: Path | None = None,
 ) -> AsyncIterator[StaffedLine]:
     """Run a line during the block.
 
-    Its first start already has these `settings` of the pack, this folder of `drills`, and `metrics`.
+    Its first start already has these `settings` of the pack, and `metrics`.
     """
     stack = Stack(directory)
     try:
@@ -52,9 +51,6 @@ async def run_line(
             pack = stack.data / "own.yaml"
             pack.write_text(yaml.safe_dump({"name": "own", "settings": dict(settings)}), encoding="utf-8")
             lines[0]["packs"].append(str(pack))
-        if drills is not None:
-            lines[0]["drills"] = [str(drills)]
-        if settings is not None or drills is not None:
             configured["lines"] = lines
         stack.configure(**configured)
         await stack.start()

@@ -94,11 +94,8 @@ class StaffedLine:
         """Return the carrier of the handsets."""
         return self.stack.carrier
 
-    async def bring_to_desk(self, client: StaffClient, *, after_board: bool = False) -> StaffClient:
-        """Bring a logged-in person to the desk and to their office, and say hello at the desk once.
-
-        `after_board`: hello comes behind the board, where the order matters.
-        """
+    async def bring_to_desk(self, client: StaffClient) -> StaffClient:
+        """Bring a logged-in person to the desk and to their office, and say hello at the desk once."""
         await client.join(self.ready.desk_room)
         for author in (self.ready.bot, self.ready.voice):
             await client.find(
@@ -106,9 +103,6 @@ class StaffedLine:
                 "both identities greet the newcomer",
                 lambda i, a=author: i.sender == a and i.kind in {"message", "undecryptable"},  # type: ignore[misc]
             )
-        if after_board:
-            board = "the board is there"
-            await client.find(self.ready.desk_room, board, lambda i: i.sender == self.ready.bot and "Queue: 0" in i.body)
         await client.say(self.ready.desk_room, "// hello")
         office = await self.wait_for_invite(client, set(), office=True)
         await client.join(office)

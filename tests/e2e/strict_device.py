@@ -10,7 +10,6 @@ import asyncio
 import gc
 import json
 import os
-import ssl
 import tempfile
 from contextlib import suppress
 from pathlib import Path
@@ -56,8 +55,6 @@ class StrictDevice:
 
     def __init__(self, homeserver: str, account: Account) -> None:
         self.homeserver = homeserver
-        self.authority: Path | None = None
-        """The file of a certificate authority that is trusted besides the system's."""
         self.mxid = account.mxid
         PLANTED.add(Kind.USER, self.mxid)
         self._account = account
@@ -144,8 +141,6 @@ class StrictDevice:
     async def _built(self) -> Any:
         strict = crypto.DecryptionSettings(sender_device_trust_requirement=crypto.TrustRequirement.CROSS_SIGNED_OR_LEGACY)
         builder = sdk.ClientBuilder()
-        if self.authority is not None:
-            builder = builder.add_root_certificates([ssl.PEM_cert_to_DER_cert(self.authority.read_text())])
         return await (
             builder.homeserver_url(self.homeserver)
             .sqlite_store(sdk.SqliteStoreBuilder(self._folder.name, self._folder.name))

@@ -13,7 +13,6 @@ from tests.e2e.staff_client import StaffClient
 from tests.e2e.staffed_line import StaffedLine
 from tests.e2e.visibility import every_file
 
-SECOND_LINE = True
 SAFE, DURESS = "Gooseberry weathercock", "Ptarmigan"
 SPELLED = ("gooseberry", "weathercock", "ptarmigan")
 CHALLENGE = "Good to hear from you. How has your week been so far?"

@@ -16,8 +16,6 @@ import time
 from asyncio.subprocess import Process
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Mapping
-from datetime import datetime
-from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -27,7 +25,6 @@ import yaml
 from aiohttp import web
 
 from bot.model.actions import SendMessage
-from bridge.app.bridge import DRAIN_SECONDS
 from bridge.runtime.settings import read_secret
 from bridge.storage import serialization
 from bridge.storage.key_file import KeyFile
@@ -37,13 +34,9 @@ from bridge.storage.vault import Vault
 from bridge.tables import lease_table
 from deploy.data_dir import postgres_snapshot
 from deploy.data_dir.offline import line_snapshot
-from deploy.init.answers import check_answers
-from deploy.init.proxy_files import proxy_files
 from deploy.stack.provision import SLUG, run_homeserver, write_line_files
-from tests.deploy.init.answers import joined
 from tests.e2e.polling import wait_until
-from tests.e2e.stack import die_with_us, start_module
-from tests.fakes.caddy_looks import LOG_OF_INIT, LOG_OF_LOOKS, Looks
+from tests.e2e.stack import start_module
 from tests.fakes.database_engine import make_line_database
 from tests.fakes.served import answering, served
 from tests.fakes.silent_server import SilentServer
@@ -68,18 +61,13 @@ LEADER, STANDBY = "leader", "standby"
 class TwoBridges(StackWithoutUp):
     """The line: `running` during a block; `pair` starts both bridges; a test kills, freezes or cuts off the leader."""
 
-    def __init__(
-        self, directory: Path, server: str, *, caddy: str | None = None, settings: Mapping[str, Any] | None = None
-    ) -> None:
+    def __init__(self, directory: Path, server: str, *, settings: Mapping[str, Any] | None = None) -> None:
         """Make the line. `server`: the URL of a database on a server where another one may be made.
 
-        `caddy`: the program in front of both bridges, with our configuration, in place of the test's own proxy. `settings`:
-        further settings of the pack.
+        `settings`: further settings of the pack.
         """
         super().__init__(directory)
         self._settings = {**CROWDED, **(settings or {})}
-        self._caddy, self.answered, self.refused = caddy, Counter[int](), list[float]()
-        self.longest_held = 0.0
         self._server = server
         self.bridges: dict[str, Process | Fork] = {}
         self._ways: dict[str, SilentServer] = {}
@@ -219,19 +207,6 @@ class TwoBridges(StackWithoutUp):
         """Count how often bridges have logged an event."""
         return sum(self.layout.log(name).read_text(encoding="utf-8").count(f" {event}") for name in NAMES)
 
-    def refused_without_cause(self) -> int:
-        """Count webhooks that were refused during a handover although Caddy had checked which bridge accepts them."""
-        looks, handovers = Looks.read(self.layout.log("caddy").read_text(encoding="utf-8")), list[tuple[float, str]]()
-        for name, port in self._own_ports.items():
-            for line in self.layout.log(name).read_text(encoding="utf-8").splitlines():
-                if line.endswith(" bridge.handing_over"):
-                    began = datetime.strptime(line[:23], "%Y-%m-%d %H:%M:%S,%f")  # noqa: DTZ007 - local time, as logged
-                    handovers.append((began.timestamp(), f"127.0.0.1:{port}"))
-        return sum(
-            not any(looks.missed(leader, began, DRAIN_SECONDS) for began, leader in handovers if began <= when)
-            for when in self.refused
-        )
-
     def rows(self, query: str) -> list[Any]:
         """Return rows of the main database, read beside the bridges."""
         with line_snapshot(self.layout.bridge, self.database) as database:
@@ -267,63 +242,21 @@ class TwoBridges(StackWithoutUp):
 
     @contextlib.asynccontextmanager
     async def _proxy(self) -> AsyncIterator[None]:
-        caddy = None if self._caddy is None else free_ports()
-        patience = aiohttp.ClientTimeout(total=5 if caddy is None else START_SECONDS)
-        async with aiohttp.ClientSession(timeout=patience) as http:
-            if caddy is not None:
-                await self._start_caddy(caddy)
+        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5)) as http:
 
             async def forward(request: web.Request) -> web.Response:
-                body, status, said, started_at = await request.read(), 503, b"", time.monotonic()
-                ports = self._own_ports.values() if caddy is None else [caddy]
-                for port in ports:
+                body, status, said = await request.read(), 503, b""
+                for port in self._own_ports.values():
                     url = f"http://127.0.0.1:{port}{request.raw_path}"
                     with contextlib.suppress(aiohttp.ClientError, TimeoutError):
                         async with http.request(request.method, url, data=body, headers=request.headers) as answer:
                             status, said = answer.status, await answer.read()
                             if status != 503:
                                 break
-                self.answered[status] += 1
-                self.longest_held = max(self.longest_held, time.monotonic() - started_at)
-                if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-                    self.refused.append(time.time())
                 return web.Response(status=status, body=said)
 
             async with served(answering(forward), port=self.ports.bridge):
                 yield
-
-    async def _start_caddy(self, port: int) -> None:
-        """Run Caddy with `init`'s file for two bridges, with the tests' time-outs and its health checks in its log."""
-        answers = joined(
-            public_url=f"http://127.0.0.1:{port}",
-            database={"bridge_url": self.database},
-            standby={"bridges": [f"127.0.0.1:{own}" for own in self._own_ports.values()]},
-        )
-        text = proxy_files(check_answers(answers), self.ports)["proxy/Caddyfile"]
-        assert "lb_try_duration 15s" in text
-        text = text.replace("lb_try_duration 15s", f"lb_try_duration {int(START_SECONDS)}s")
-        assert LOG_OF_INIT in text
-        text = text.replace(LOG_OF_INIT, LOG_OF_LOOKS)
-        (file := self.data / "Caddyfile").write_text(text, encoding="utf-8")
-        assert self._caddy is not None
-        with self.layout.log("caddy").open("ab") as out:
-            self.bridges["caddy"] = await asyncio.create_subprocess_exec(
-                *(self._caddy, "run", "--adapter", "caddyfile", "--config", str(file)),
-                env={"PATH": "/usr/bin:/bin", "HOME": str(self.data)},
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=out,
-                stderr=out,
-                preexec_fn=die_with_us,
-            )
-
-        async def listens() -> bool | None:
-            with contextlib.suppress(OSError):
-                _, writer = await asyncio.open_connection("127.0.0.1", port)
-                writer.close()
-                return True
-            return None
-
-        await wait_until("Caddy listens", listens, within=START_SECONDS)
 
     async def _end_all(self) -> None:
         for process in self.bridges.values():

@@ -24,7 +24,6 @@ from bridge.storage.sqlite_connection import snapshot
 from bridge.tables import line_state
 from bridge.tables.lease_table import LEADER_NAME
 from deploy.data_dir import offline
-from deploy.inspect.handover import hand_over
 from tests.conftest import FIGURES
 from tests.e2e.polling import wait_until
 from tests.fakes.mail_server import MailServer
@@ -32,7 +31,6 @@ from tests.fakes.postgres_server import PostgresServer
 from tests.fakes.takeovers import HOW, Takeovers
 from tests.fakes.texting import Texting
 from tests.fakes.two_bridges import STANDBY, TwoBridges
-from tests.outside_programs import OutsidePrograms
 
 HOLDS_LEASE: Final = f"""SELECT pid FROM pg_stat_activity
     WHERE application_name = '{LEADER_NAME}' AND datname = current_database()"""  # noqa: S608 - our own word
@@ -107,36 +105,6 @@ def move_keys(here: Path, there: Path) -> None:
 async def has_said(line: TwoBridges, name: str, words: str) -> bool | None:
     """Whether a bridge has said that."""
     return words in line.layout.log(name).read_text(encoding="utf-8") or None
-
-
-@pytest.mark.timeout(1800)
-async def test_behind_caddy_a_handover_refuses_no_webhook(
-    postgres_server: PostgresServer, tmp_path: Path, outside_programs: OutsidePrograms, pytestconfig: pytest.Config
-) -> None:
-    """With our file for two bridges: texts that come meanwhile are held, and kept once.
-
-    On a machine so busy that Caddy does not look in the last of the two seconds in which a leader still takes texts, one
-    may be refused, and the carrier comes again: Caddy's log shows each look, and so the gap. Any other refusal fails.
-    """
-    if (program := outside_programs.find("caddy")) is None:
-        return
-    line = TwoBridges(tmp_path, postgres_server.url("postgres"), caddy=program)
-    async with line.running():
-        await line.pair()
-        texting = Texting(line)
-        for _ in range(2):
-            await texting.wait_for(texting.number + 15)
-            assert (await hand_over(load(line.layout.config))).ok
-            await line.pair()
-        await texting.wait_for(texting.number + 5)
-        await texting.stop()
-        count = await texting.count()
-    assert count.is_good, count
-    assert line.refused_without_cause() == 0, line.answered
-    summary = (
-        f"{line.answered.total()} webhooks, {len(line.refused)} refused, the longest held for {line.longest_held:.1f} s"
-    )
-    pytestconfig.stash[FIGURES].append(f"behind Caddy, two handovers: {summary}")
 
 
 @pytest.mark.long
