@@ -10,14 +10,15 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from deploy.inspect.monthly_report import SMALLEST_SHOWN
-from deploy.report.page import BARS_WIDE, report_page
-from deploy.report.page_wording import ENGLISH, SPANISH
+from deploy.report.page import BARS_WIDE, HERE, report_page
 from deploy.report.plots import Figure, plots_of
+from policies.yaml_file import parse_yaml
 from tests.axe import AXE, LOOKS, assert_it_judges, bring_judge, judged
 from tests.browser import open_tab
 from tests.deploy.report.tallies import CELLS, months_of
 from tests.outside_programs import OutsidePrograms
 
+ENGLISH, SPANISH = parse_yaml(HERE / "words.yaml").values()
 PAGE = report_page(months_of(CELLS), "en")
 
 
