@@ -8,6 +8,9 @@ the homeserver does not answer. Stop: the reverse; a commit that has begun is fi
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import json
+import os
 from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
@@ -16,7 +19,6 @@ from typing import Final, Self
 from aiohttp import web
 
 from bridge.app import canary_parts, key_owners, line_files, rehearsal_drills, run_history
-from bridge.app.bridge_file import BridgeFile
 from bridge.app.canary_parts import CanaryParts
 from bridge.app.matrix_workers import MatrixWorkers
 from bridge.app.port import listen_patiently
@@ -25,14 +27,14 @@ from bridge.app.service_watchdog import ServiceWatchdog
 from bridge.app.standby import StartupListener
 from bridge.carriers.adapter import DeliveryReport
 from bridge.config.sections import Config
-from bridge.engine import retention_change, startup_notices
+from bridge.engine import startup_notices
 from bridge.engine.cold_outreach import OutreachThreads
 from bridge.engine.engine import Engine
 from bridge.engine.timers import Timers
 from bridge.engine.transactional_actions import TransactionalActions
 from bridge.engine.verb_requests import VerbRequests
-from bridge.erasure.alert import ErasureAlert
 from bridge.erasure.carrier_copies import CarrierCopies
+from bridge.erasure.job_runner import ErasureAlert
 from bridge.inbound.carrier_backfill import CarrierBackfill
 from bridge.inbound.hourly_alerts import HourlyAlerts
 from bridge.inbound.listener import make_runner
@@ -58,6 +60,44 @@ from bridge.tables import clock_trust
 from bridge.tables.audit_log import AuditLog
 from policies.keywords import is_stop
 from policies.pack import Pack
+
+BRIDGE_FILE: Final = "bridge.json"
+
+
+class BridgeFile:
+    """The file of one running bridge. `publish` may be called at any time, `remove` at start and stop."""
+
+    def __init__(self, run: Path, config: Config) -> None:
+        self._path, self._config = run / BRIDGE_FILE, config
+        self._published = ""
+
+    def publish(self, desk_room: str) -> None:
+        """Write the file if its content has changed. When the disk is full there is no file, and nothing else fails."""
+        if desk_room == self._published:
+            return
+        content = {
+            "bot": self._config.policy_mxid,
+            "voice": self._config.puppet_mxid,
+            "desk_room": desk_room,
+            "pid": os.getpid(),
+        }
+        half = self._path.with_name(f".{BRIDGE_FILE}.{os.getpid()}")
+        try:
+            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            half.unlink(missing_ok=True)
+            with os.fdopen(os.open(half, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "w") as file:
+                json.dump(content, file)
+            half.replace(self._path)
+        except OSError as error:
+            log.failure("bridge.file_not_written", error)
+            return
+        self._published = desk_room
+
+    def remove(self) -> None:
+        """Remove the file of this run, or of an earlier run that was killed."""
+        with contextlib.suppress(OSError):
+            self._path.unlink(missing_ok=True)
+
 
 PUBLISH_SECONDS: Final = 1.0
 """Seconds between two checks that `bridge.json` is up to date; a request to `/ready` checks as well."""
@@ -249,7 +289,7 @@ class Bridge:
             await startup_notices.request_shift_check(services.database, services.clock)
         await self.carrier_copies.note_account()
         await self.outbox.load()
-        await retention_change.apply(services, self._resources.pack)
+        await startup_notices.apply_shorter_retention(services, self._resources.pack)
         # Before the timers, which note that the line is back.
         await self.carrier_backfill.report_absence()
         await self.timers.recover()

@@ -8,25 +8,28 @@ from __future__ import annotations
 
 import asyncio
 import math
+from collections.abc import Sequence
 from functools import partial
 from typing import Final
 
 import aiohttp
 
 from bot.model.actions import DESK
+from bot.model.audit_kinds import AuditKind
 from bot.model.events import Event
 from bot.model.line_incidents import HomeserverIncident, HomeserverIncidentKind
 from bot.sending import undo_window
 from bridge.app.canary_parts import CanaryAccount
-from bridge.app.configured_identities import ConfiguredIdentities
 from bridge.app.line_files import CannotStart
 from bridge.app.module_check import ModuleCheck
 from bridge.app.resources import Resources
-from bridge.background.backoff import retry_until_done
+from bridge.background.loop import BackgroundLoop, retry_until_done
+from bridge.config.sections import Staff
 from bridge.engine import startup_notices
 from bridge.engine.engine import Engine
+from bridge.engine.startup_notices import LINE_SUBJECT
 from bridge.engine.timers import Timers
-from bridge.erasure.alert import ErasureAlert
+from bridge.erasure.job_runner import ErasureAlert
 from bridge.erasure.nightly import NightlyMaintenance
 from bridge.erasure.service import ErasureService, module_client_of
 from bridge.inbound.matrix_event_ingest import MatrixEventIngest
@@ -34,6 +37,8 @@ from bridge.inbound.sync_watchdog import SyncWatchdog
 from bridge.matrix.api import module_api
 from bridge.matrix.api.http_client import HomeserverClient, HomeserverError, Permanent, TokenRefused, Transient
 from bridge.matrix.api.module_api import ModuleClient
+from bridge.matrix.room_keys.confirmed_identities import NotThatFingerprint, confirm_fingerprint
+from bridge.matrix.room_keys.device_lists import DeviceLists
 from bridge.matrix.rooms.media import UploadCleanup
 from bridge.matrix.service import MatrixService, Rollback, open_identities
 from bridge.outbound.dead_letter_retry import DeadLetterRetry
@@ -45,8 +50,42 @@ from bridge.outbound.room_refusals import RoomRefusals
 from bridge.outbound.room_sender import RoomSender
 from bridge.runtime import log
 from bridge.runtime.settings import read_secret
+from bridge.services import Services
 from bridge.storage.database import Transaction
 from bridge.tables import erasure_jobs, inbox, line_state
+from bridge.tables.audit_log import AuditLog
+
+LOOK_SECONDS: Final = 5.0
+
+
+class ConfiguredIdentities:
+    """Looks for identities of the configuration among those that were seen. `loop.run` until cancelled."""
+
+    def __init__(self, services: Services, *, staff: Sequence[Staff], devices: DeviceLists) -> None:
+        self._database, self._clock, self._devices = services.database, services.clock, devices
+        self._fingerprints = {member.mxid: member.identity for member in staff if member.identity}
+        self._audit = AuditLog(vault=services.vault)
+        self.loop = BackgroundLoop("configured_identities", self.run_once, max_sleep=LOOK_SECONDS)
+
+    async def run_once(self) -> float:
+        """Confirm each configured identity that was seen; return the seconds until the next check."""
+        for identity in await self._devices.unconfirmed_identities():
+            fingerprint = self._fingerprints.get(identity.user_id)
+            if identity.first and fingerprint is not None:
+                await self._confirm(identity.user_id, fingerprint)
+        return LOOK_SECONDS
+
+    async def _confirm(self, user_id: str, fingerprint: str) -> None:
+        async def commit(transaction: Transaction) -> None:
+            await confirm_fingerprint(transaction, user_id, fingerprint)
+            await self._audit.record(transaction, LINE_SUBJECT, [AuditKind.TRUST], now=self._clock.now())
+
+        try:
+            await self._database.commit(commit)
+        except NotThatFingerprint:
+            return
+        log.event("identities.configured_one_confirmed")
+
 
 TOKEN_WAIT_SECONDS: Final = 60.0
 """For how long a token, or the identities, may be refused: the homeserver may have been started without its registration,

@@ -9,21 +9,57 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection
+from dataclasses import asdict
 from typing import Final
 
+from bot.lifecycle.retention import TIMER_OF_SETTING
 from bot.model.actions import DESK
 from bot.model.audit_kinds import AuditKind
 from bot.model.desk import SHIFTS_TIMER
 from bot.model.line_incidents import GapKind, KeysMissing, LineRestored, TextsMissing
+from bot.model.retention import retention_of_pack
+from bot.model.thread import Retention
 from bridge.config.sections import Config, Staff
 from bridge.runtime import log
 from bridge.runtime.clock import Clock
 from bridge.services import Services
 from bridge.storage.database import Database, Transaction
+from bridge.storage.errors import Corrupt
 from bridge.storage.vault import Vault
-from bridge.tables import erasure_jobs, inbox, line_state, threads, timers, warm_rooms
+from bridge.tables import erasure_jobs, inbox, line_state, room_events, threads, timers, warm_rooms
 from bridge.tables.audit_log import AuditLog
 from bridge.tables.timers import Timer
+from policies.pack import Pack
+
+
+async def apply_shorter_retention(services: Services, pack: Pack) -> None:
+    """Compare the retention with that of the last start; make stored times earlier where it is shorter now."""
+    present = asdict(retention_of_pack(pack))
+    stored = await line_state.get(services.database, line_state.RETENTION)
+    if stored == json.dumps(present):
+        return
+    try:
+        before: dict[str, int] = asdict(Retention()) if stored is None else json.loads(stored)
+    except ValueError:
+        raise Corrupt("the retention of the last start cannot be read") from None
+    shorter = {name: before[name] - seconds for name, seconds in present.items() if before.get(name, 0) > seconds}
+    earlier: dict[str, int] = {}
+    for name, seconds in shorter.items():
+        key = TIMER_OF_SETTING[name]
+        earlier[key] = max(seconds, earlier.get(key, 0))
+    now = int(services.clock.now())
+
+    async def commit(transaction: Transaction) -> None:
+        for key, seconds in earlier.items():
+            await timers.make_earlier(transaction, key, now=now, seconds=seconds)
+        if seconds := shorter.get("message_ttl", 0):
+            await room_events.shorten_lifetimes(transaction, now=now, seconds=seconds, lifetime=present["message_ttl"])
+        await line_state.put(transaction, line_state.RETENTION, json.dumps(present))
+
+    await services.database.commit(commit)
+    if shorter:
+        log.event("bridge.retention_shortened", count=len(shorter))
+
 
 LINE_SUBJECT: Final = "line"
 """The subject of the audit entry."""

@@ -35,7 +35,7 @@ from bridge.carriers.adapter import (
     DeliveryReport,
     RetainedByCarrier,
 )
-from bridge.erasure.alert import AlertCallback
+from bridge.erasure.job_runner import AlertCallback
 from bridge.runtime.crash_points import CrashPoint
 from bridge.services import Services
 from bridge.storage.database import Sync, Transaction

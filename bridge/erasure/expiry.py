@@ -17,18 +17,70 @@ from http import HTTPStatus
 from typing import Final, Protocol
 
 from bridge.background.loop import BackgroundLoop, run_each
-from bridge.erasure.alert import AlertCallback
-from bridge.erasure.passing_keys import destroy_passing_keys, seal_again
+from bridge.erasure.job_runner import AlertCallback
 from bridge.matrix.api.http_client import HomeserverError, Permanent, TokenRefused, Transient
 from bridge.matrix.api.module_api import HomeserverUnreachable, ModuleRequestRejected
+from bridge.matrix.olm import olm_store
+from bridge.matrix.room_keys import inbound_table, outbound_table, sealing
 from bridge.matrix.room_keys.sealing import prune_ratchets
 from bridge.runtime import log
 from bridge.runtime.crash_points import CrashPoint
 from bridge.services import Services
-from bridge.storage.database import Transaction
+from bridge.storage.database import Reader, Transaction
+from bridge.storage.vault import Passing
 from bridge.tables import clock_trust, dead_letters, early_reactions, erasure_jobs, inbox, room_events, sent_texts
 from bridge.tables.room_events import IndexedEvent
 from bridge.tables.suppression import Suppression
+
+ROUNDS: Final = 2
+"""The first round retires the key of the newest words, the second destroys it."""
+
+
+async def destroy_passing_keys(services: Services) -> None:
+    """Destroy each passing key under which nothing is sealed. Raises `DatabaseError`, `OSError`; may be repeated.
+
+    PostgreSQL keeps deleted rows, so the key goes instead. Rows are sealed within a commit only: a commit that retires a key
+    sees every row that can ever be under those retired before it. The texter puppet's database is asked afterwards, so that
+    a commit that began there before has ended.
+    """
+    vault = services.vault
+    for _ in range(ROUNDS):
+        retired = await vault.retired_passing_owners()
+
+        async def commit(transaction: Transaction) -> set[str]:
+            vault.retire_passing(Passing.WORDS)
+            return await _owners(transaction)
+
+        needed = await services.database.commit(commit)
+        if services.puppet_database is not None:
+            needed |= await services.puppet_database.commit(olm_store.passing_owners)
+        for owner in retired - needed:
+            await vault.destroy(owner)
+
+
+async def seal_again(services: Services, *, now: float, everything: bool) -> None:
+    """Seal current states under other keys, so that the keys of earlier states can be destroyed the next time.
+
+    `everything`: also sessions that are not in use. If no key can be made, nothing changes. The old keys are not destroyed
+    at once, because a replica that takes over may lack the last commits, and would then have only the earlier states.
+    """
+    database, vault = services.database, services.vault
+    await vault.renew_passing(Passing.SESSIONS)
+    if everything:
+        await vault.renew_passing(Passing.SETTLED)
+    await sealing.reseal_sessions(database, vault, now_ms=int(now * 1000))
+    for each in (database, services.puppet_database):
+        if each is not None:
+            await olm_store.reseal(each, vault)
+
+
+async def _owners(reader: Reader) -> set[str]:
+    """Return the owners of the passing keys under which data in the main database are sealed."""
+    owners: set[str] = set()
+    for table in (inbox, dead_letters, inbound_table, outbound_table, olm_store):
+        owners |= await table.passing_owners(reader)
+    return owners
+
 
 BATCH: Final = 96
 INTERVAL: Final = 5.0

@@ -21,10 +21,11 @@ what it had unless it learns of the redactions and of its own removal, so the ro
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Final
+from typing import Final, TypeAlias
 
+from bot.model.actions import DESK
+from bot.model.line_incidents import ErasureFailed
 from bridge.background.loop import BackgroundLoop
-from bridge.erasure.alert import AlertCallback
 from bridge.erasure.certificate import ErasureCertificate
 from bridge.matrix.api.http_client import Permanent, TokenRefused, Transient
 from bridge.matrix.api.module_api import HomeserverUnreachable, ModuleRequestRejected
@@ -33,8 +34,29 @@ from bridge.runtime.crash_points import CrashPoint
 from bridge.services import Services
 from bridge.storage.database import Transaction
 from bridge.storage.errors import DatabaseError
-from bridge.tables import carrier_copies, clock_trust, erasure_jobs
+from bridge.tables import carrier_copies, clock_trust, erasure_jobs, inbox
 from bridge.tables.erasure_jobs import FLUSH, IMMEDIATE, MAX_IMMEDIATE_WAIT, MAX_WAIT, PURGE, ErasureJob
+
+AlertCallback: TypeAlias = Callable[[str, float], Awaitable[None]]
+"""Tells the desk what is not gone, and since when (seconds since the epoch). What: the name of a notice `remains.*`, and
+after a blank that of why."""
+
+
+class ErasureAlert:
+    """Tells the desk that something still exists which should be erased."""
+
+    def __init__(self, services: Services) -> None:
+        self._database, self._vault = services.database, services.vault
+        self._clock, self._wake = services.clock, services.wake
+
+    async def __call__(self, what: str, since: float) -> None:
+        """Report `what` still exists, and since when it should have been erased (seconds since the epoch)."""
+        hours = max(0, int((self._clock.now() - since) // 3600))
+        inbox_row = await inbox.seal(self._vault, DESK, ErasureFailed(what=what, hours=hours))
+        await self._database.commit(lambda transaction: inbox.append(transaction, inbox_row))
+        log.event("erasure.failed")
+        self._wake.engine(DESK)
+
 
 MAX_SLEEP: Final = 5.0
 ALERT_AFTER_TRIES: Final = (5, 50, 500)

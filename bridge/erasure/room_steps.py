@@ -13,7 +13,9 @@ from functools import partial
 from typing import Final, TypeVar
 
 from bot.model.actions import THREAD
+from bridge.erasure.carrier_copies import GONE
 from bridge.erasure.certificate import FOREIGN_UPLOADS, KEPT_PAGES, OWN_PAGES, CertificateSigner
+from bridge.erasure.expiry import destroy_passing_keys
 from bridge.erasure.job_runner import Step, StepNotDone, close_job
 from bridge.matrix.api.http_client import Permanent, TokenRefused
 from bridge.matrix.api.module_api import (
@@ -32,10 +34,52 @@ from bridge.runtime.crash_points import CrashPoint
 from bridge.runtime.priority_gate import PriorityGate
 from bridge.services import Services
 from bridge.storage.database import Dialect, Transaction
-from bridge.tables import erasure_jobs, room_events
-from bridge.tables.cross_table.leftovers import ROOM_COLUMNS, count_leftovers
+from bridge.tables import carrier_copies, erasure_jobs, room_events
 from bridge.tables.erasure_jobs import ErasureJob
 from bridge.tables.room_events import IndexedEvent
+
+ROOM_COLUMNS: Final = (
+    ("event", "room_id"),
+    ("thread", "room_id"),
+    ("warm_room", "room_id"),
+    ("matrix_room", "room_id"),
+    ("matrix_member", "room_id"),
+    ("matrix_level", "room_id"),
+    ("matrix_session", "room_id"),
+    ("matrix_inbound", "room_id"),
+    ("matrix_read", "room_id"),
+    ("matrix_waiting", "room_id"),
+    ("matrix_upload", "room_id"),
+    ("matrix_identity", "heard_room"),
+    ("revealed", "room_id"),
+)
+"""Table and column, for a room's id."""
+
+PERSON_COLUMNS: Final = (
+    ("thread", "id"),
+    ("inbox", "owner"),
+    ("outbox", "owner"),
+    ("timer", "owner"),
+    ("sent_text", "owner"),
+    ("early_reaction", "owner"),
+    ("event", "owner"),
+    ("dead_letter", "owner"),
+    ("carrier_copy", "owner"),
+    ("copy_result", "owner"),
+    ("erasure", "thread"),
+    ("matrix_room", "owner"),
+)
+"""Table and column, for a thread's id."""
+
+
+async def count_leftovers(transaction: Transaction, where: tuple[tuple[str, str], ...], value: str) -> int:
+    """Count the rows that still name a room or a thread. Runs in the caller's commit."""
+    count = 0
+    for table, column in where:
+        query = f"SELECT COUNT(*) FROM {table} WHERE {column} = $1"  # noqa: S608 - names from above
+        count += int(await transaction.fetchval(query, value))
+    return count
+
 
 T = TypeVar("T")
 
@@ -329,3 +373,64 @@ async def _forget_foreign(transaction: Transaction, *, job: ErasureJob, address:
 
 def _count(job: ErasureJob, name: str) -> None:
     job.counts[name] = job.counts.get(name, 0) + 1
+
+
+COPIES_GONE: Final = "copies deleted, confirmed"
+
+
+class PersonSteps:
+    """Performs the steps of people."""
+
+    def __init__(self, services: Services, *, signer: CertificateSigner, retention: int) -> None:
+        self._services = services
+        self._database, self._vault, self._clock = services.database, services.vault, services.clock
+        self._signer, self._retention, self._crash = signer, retention, services.crash
+
+    def steps(self) -> dict[str, Step]:
+        """Return the steps by their names."""
+        return {"key": self.key, "copies": self.copies, "person": self.person}
+
+    async def key(self, job: ErasureJob) -> str:
+        """Destroy the texter's key, so that number and flags are unreadable in every copy.
+
+        The keys of words about the texter at the desk and in offices are destroyed as well.
+        """
+        await self._vault.destroy(job.subject)
+        await destroy_passing_keys(self._services)
+        self._crash(CrashPoint.PERSON_KEY_DESTROYED)
+        return "copies"
+
+    async def copies(self, job: ErasureJob) -> str:
+        """Wait until each of the carrier's copies is settled."""
+        if await carrier_copies.has_copies(self._database, job.id):
+            raise StepNotDone("copies", after=POLL)
+        if not await self._database.checkpoint():
+            raise StepNotDone("log_in_use", after=POLL)
+        return "person"
+
+    async def person(self, job: ErasureJob) -> str:
+        """Check that key and rows are gone; then store the certificate, and in the same commit delete whom it was about."""
+        if await self._vault.has_key(job.subject):
+            return "key"
+        results = await carrier_copies.results_of(self._database, job.id)
+        carrier_results = {COPIES_GONE if result == GONE else result: count for result, count in results.items()}
+        done = self._clock.now()
+        counts = {"people": 1, "keys": 1}
+        if self._database.dialect is Dialect.POSTGRESQL:
+            counts[OWN_PAGES] = 1
+        certificate = self._signer.sign(
+            id_=job.id, what="person", began=job.began, done=done, counts=counts, carrier=carrier_results
+        )
+        self._crash(CrashPoint.ERASURE_SIGNED)
+        until = int(done) + job.certificate_seconds(self._retention)
+
+        async def commit(transaction: Transaction) -> int:
+            if count := await count_leftovers(transaction, PERSON_COLUMNS, job.subject):
+                return count
+            await room_events.forget_thread(transaction, job.subject)
+            await close_job(transaction, job, certificate, now=done, until=until)
+            return 0
+
+        if await self._database.commit(commit):
+            raise StepNotDone("rows")
+        return ""

@@ -10,13 +10,11 @@ import asyncio
 import aiohttp
 
 from bridge.config.sections import Config
-from bridge.erasure.alert import AlertCallback
 from bridge.erasure.certificate import CertificateSigner
 from bridge.erasure.expiry import ExpiryWorker
-from bridge.erasure.job_runner import ErasureRunner
-from bridge.erasure.person_steps import PersonSteps
+from bridge.erasure.job_runner import AlertCallback, ErasureRunner
 from bridge.erasure.returned_events import ReturnedEvents
-from bridge.erasure.room_steps import RoomSteps
+from bridge.erasure.room_steps import PersonSteps, RoomSteps
 from bridge.matrix.api.admin_api import AdminClient, module_or_admin_client
 from bridge.matrix.api.http_client import HomeserverClient
 from bridge.matrix.api.module_api import ModuleClient

@@ -13,7 +13,7 @@ from typing import Final
 
 import aiohttp
 
-from bridge.background.backoff import retry_until_done
+from bridge.background.loop import retry_until_done
 from bridge.matrix.api.json_fields import Json
 from bridge.matrix.api.module_api import ModuleClient
 from bridge.matrix.olm import identity_table, olm_store

@@ -14,25 +14,288 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
+import math
+import shutil
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import aiohttp
 from aiohttp import web
 from prometheus_client import ProcessCollector
+from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
 
 from bot.model.desk import Desk
 from bridge.background.loop import BackgroundLoop
 from bridge.config.sections import Config, MetricsSettings
-from bridge.metrics import figures
+from bridge.inbound.arrivals import HOUR, ArrivalHistory
+from bridge.matrix.room_keys.confirmed_identities import count_confirmed_supervisors
 from bridge.runtime import log
 from bridge.services import Services
+from bridge.storage.database import Database
 from bridge.storage.errors import DatabaseError
-from bridge.tables import inbox
+from bridge.tables import dead_letters, erasure_jobs, inbox, line_state, outbox, sent_texts
+
+UNKNOWN: Final = math.nan
+TRANSPORTS: Final = ("matrix", "carrier", "page")
+"""The destination of an outbox row: the values of the only label here."""
+CANARY_SECONDS: Final = 7200.0
+"""Seconds after which a canary that says nothing more counts as dead, unless its file says otherwise."""
+FAILING_TRIES: Final = 5
+"""Tries after which a step of an erasure counts as failing: then the desk is told, too."""
+NEVER: Final = math.inf
+DAY: Final = 86_400.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figures:
+    """One reading. Ages in seconds; a bool as 1 or 0; `outbox_rows` by transport. NaN: not known; infinite: never."""
+
+    inbox_oldest: float = UNKNOWN
+    inbox_rows: float = UNKNOWN
+    outbox_oldest: float = UNKNOWN
+    outbox_rows: dict[str, int]
+    texts_unknown: float = UNKNOWN
+    dead_letters: float = UNKNOWN
+    erasures_failing: float = UNKNOWN
+    carrier_up: float = UNKNOWN
+    last_text: float = UNKNOWN
+    people_on_duty: float = UNKNOWN
+    trusted_supervisors: float = UNKNOWN
+    deaths: float = UNKNOWN
+    threads_waiting: float = UNKNOWN
+    longest_wait: float = UNKNOWN
+    ready: float = UNKNOWN
+    sync_age: float = UNKNOWN
+    backup_age: float = UNKNOWN
+    drill_age: float = UNKNOWN
+    canary_ok: float = UNKNOWN
+    clock_trusted: float = UNKNOWN
+    module_ok: float = UNKNOWN
+    disk_free: float = UNKNOWN
+
+
+@dataclass(frozen=True, slots=True)
+class Gauge:
+    """A metric, its meaning, and its figure."""
+
+    name: str
+    help: str
+    read: Callable[[Figures], float]
+
+
+GAUGES: Final = (
+    Gauge("quietline_leader", "1 while this bridge leads its line, 0 while it waits to.", lambda _figures: 1.0),
+    Gauge("quietline_ready", "1 while the line hears its rooms and has its desk.", lambda f: f.ready),
+    Gauge(
+        "quietline_inbox_oldest_seconds",
+        "Seconds that the oldest event has waited for a decision; 0 when none waits.",
+        lambda f: f.inbox_oldest,
+    ),
+    Gauge("quietline_inbox_rows", "Events that wait for a decision.", lambda f: f.inbox_rows),
+    Gauge(
+        "quietline_outbox_oldest_seconds",
+        "Seconds that the oldest message, text or page has waited to leave; 0 when none waits. Words of a flood's crowd, "
+        "which has no rooms yet, do not count.",
+        lambda f: f.outbox_oldest,
+    ),
+    Gauge(
+        "quietline_texts_unknown",
+        "Texts of which nobody knows whether the carrier took them; each is forgotten after eight days.",
+        lambda f: f.texts_unknown,
+    ),
+    Gauge(
+        "quietline_dead_letters",
+        "Events and messages that could not be handled and are kept for the technician.",
+        lambda f: f.dead_letters,
+    ),
+    Gauge(
+        "quietline_erasures_failing",
+        "Erasures of which a step was tried five times or more without success.",
+        lambda f: f.erasures_failing,
+    ),
+    Gauge(
+        "quietline_carrier_up",
+        "1 while the carrier's address answers and took the last request of ours; 0 when not; NaN before the first answer.",
+        lambda f: f.carrier_up,
+    ),
+    Gauge(
+        "quietline_last_text_seconds",
+        "Seconds since a text came, to the hour after a new start; NaN before the first text ever.",
+        lambda f: f.last_text,
+    ),
+    Gauge("quietline_people_on_duty", "People on duty at the desk.", lambda f: f.people_on_duty),
+    Gauge(
+        "quietline_trusted_supervisors",
+        "Supervisors at the desk whose identity is confirmed; with none nobody is heard and nobody can confirm the others.",
+        lambda f: f.trusted_supervisors,
+    ),
+    Gauge(
+        "quietline_deaths",
+        "How often the bridge ended by itself within a day; what starts it again hides that between two deaths.",
+        lambda f: f.deaths,
+    ),
+    Gauge("quietline_threads_waiting", "Conversations that nobody has taken.", lambda f: f.threads_waiting),
+    Gauge(
+        "quietline_longest_wait_seconds",
+        "Seconds that the conversation which waits longest has waited to be taken; 0 when none waits.",
+        lambda f: f.longest_wait,
+    ),
+    Gauge(
+        "quietline_sync_age_seconds",
+        "Seconds since the homeserver last told what is said in the rooms; up to 30 when nobody says anything.",
+        lambda f: f.sync_age,
+    ),
+    Gauge(
+        "quietline_backup_age_seconds",
+        "Seconds since the last backup; +Inf while there is none.",
+        lambda f: f.backup_age,
+    ),
+    Gauge(
+        "quietline_drill_age_seconds",
+        "Seconds since a backup was last restored for a trial; +Inf while none was.",
+        lambda f: f.drill_age,
+    ),
+    Gauge(
+        "quietline_canary_ok",
+        "1 while the canary's last round trip was well, 0 when not or when it is silent; NaN where there is no canary.",
+        lambda f: f.canary_ok,
+    ),
+    Gauge(
+        "quietline_clock_trusted",
+        "1 while the machine's clock is trusted; 0: nothing is erased by its age until a supervisor says !time ok.",
+        lambda f: f.clock_trusted,
+    ),
+    Gauge(
+        "quietline_module_ok",
+        "1 while the homeserver's module does all that it is for; 0: it is not loaded, or says what it cannot do.",
+        lambda f: f.module_ok,
+    ),
+    Gauge("quietline_disk_free_bytes", "Bytes free where the line keeps its databases.", lambda f: f.disk_free),
+)
+OUTBOX_ROWS: Final = "quietline_outbox_rows"
+OUTBOX_ROWS_HELP: Final = "Messages, texts and pages that wait to leave, by where they go."
+
+
+class FigureCollector(Collector):
+    """One reading as Prometheus has it."""
+
+    def __init__(self, figures: Figures) -> None:
+        self._figures = figures
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield every metric of this reading."""
+        for gauge in GAUGES:
+            yield GaugeMetricFamily(gauge.name, gauge.help, value=gauge.read(self._figures))
+        rows = GaugeMetricFamily(OUTBOX_ROWS, OUTBOX_ROWS_HELP, labels=("to",))
+        for transport in TRANSPORTS:
+            rows.add_metric((transport,), self._figures.outbox_rows.get(transport, 0))
+        yield rows
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LineState:
+    """What only the running parts know: whether the line is ready, who is present, who waits since when, the carrier.
+
+    `has_canary`: whether the configuration has one.
+    """
+
+    ready: bool
+    people_on_duty: int
+    waiting_since: tuple[float, ...]
+    carrier_up: bool | None
+    has_canary: bool
+
+
+async def read_figures(
+    services: Services, line: LineState, *, inbox_oldest: float, data: Path, canary: Path | None
+) -> Figures:
+    """Read everything once. Raises `DatabaseError`. `canary`: the file that a canary writes, if there is a place for it."""
+    database, measured = services.database, services.measurements
+    now, system_now = services.clock.now(), services.clock.system_time()
+    oldest_row = await outbox.oldest_created(database)
+    last_text = measured.seconds_since_text()
+    backup, drill = [await line_state.get(database, name) for name in (line_state.LAST_BACKUP, line_state.DRILLED)]
+    arrivals = ArrivalHistory.parse(await line_state.get(database, line_state.ARRIVALS))
+    if last_text is None and arrivals is not None:
+        last_text = _age(arrivals.last * HOUR, now)
+    return Figures(
+        inbox_oldest=inbox_oldest,
+        inbox_rows=await inbox.count(database),
+        outbox_oldest=0.0 if oldest_row is None else _age(oldest_row, now),
+        outbox_rows=await outbox.count_by_transport(database),
+        texts_unknown=await sent_texts.count_unknown(database),
+        dead_letters=await dead_letters.count(database),
+        erasures_failing=await erasure_jobs.count_failing(database, tries=FAILING_TRIES),
+        carrier_up=UNKNOWN if line.carrier_up is None else float(line.carrier_up),
+        last_text=UNKNOWN if last_text is None else last_text,
+        people_on_duty=line.people_on_duty,
+        trusted_supervisors=await count_confirmed_supervisors(database),
+        deaths=_deaths(await line_state.get(database, line_state.RUNS), system_now),
+        threads_waiting=len(line.waiting_since),
+        longest_wait=max((_age(since, now) for since in line.waiting_since), default=0.0),
+        ready=float(line.ready),
+        sync_age=measured.seconds_since_sync(),
+        backup_age=NEVER if backup is None else _age(float(backup), system_now),
+        drill_age=NEVER if drill is None else _age(float(drill), system_now),
+        canary_ok=_judge_canary(await line_state.get(database, line_state.CANARY_OK), canary, system_now)
+        if line.has_canary
+        else UNKNOWN,
+        clock_trusted=float(await line_state.get(database, line_state.CLOCK_DISTRUSTED) is None),
+        module_ok=float(await _is_module_well(database)),
+        disk_free=_free_bytes(data),
+    )
+
+
+async def _is_module_well(database: Database) -> bool:
+    """Whether the last check of the module found no fault (`bridge/app/module_check.py`)."""
+    noted = [await line_state.get(database, name) for name in (line_state.MODULE_MISSING, line_state.MODULE_PROBLEMS)]
+    return noted == [None, None]
+
+
+def _age(at: float, now: float) -> float:
+    return max(0.0, now - at)
+
+
+def _deaths(runs: str | None, now: float) -> float:
+    """Count those of the last day in what `bridge/app/run_history.py` stores."""
+    return UNKNOWN if runs is None else sum(now - float(death) < DAY for death in json.loads(runs)["deaths"])
+
+
+def _free_bytes(data: Path) -> float:
+    try:
+        return shutil.disk_usage(data).free
+    except OSError:
+        return UNKNOWN
+
+
+def _judge_canary(noted: str | None, file: Path | None, now: float) -> float:
+    """Return 0 if the line noted a failure or silence, or the canary's file says one: either may be frozen."""
+    known = [_read_canary(file, now), UNKNOWN if noted is None else float(noted == "1")]
+    return min((figure for figure in known if not math.isnan(figure)), default=UNKNOWN)
+
+
+def _read_canary(file: Path | None, now: float) -> float:
+    """Read `{"ok": bool, "at": seconds since the epoch}`; `"valid_seconds"`, optional: for how long it is valid.
+
+    A file that cannot be read, has another form or is old means a canary that is not well; no file: it has said nothing.
+    """
+    if file is None or not file.exists():
+        return UNKNOWN
+    try:
+        fields = json.loads(file.read_text(encoding="utf-8"))
+        fresh = -60.0 <= now - float(fields["at"]) <= float(fields.get("valid_seconds", CANARY_SECONDS))
+        return float(fields["ok"] is True and fresh)
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        return 0.0
+
 
 LISTEN_RETRY_SECONDS: Final = 10.0
 CANARY_FILE: Final = "canary.json"
@@ -105,7 +368,7 @@ class MetricsServer:
     async def text(self) -> bytes:
         """Read everything, and write it as Prometheus text. Raises `DatabaseError`."""
         desk, measured = self._desk(), self._services.measurements
-        line = figures.LineState(
+        line = LineState(
             ready=self._is_ready(),
             people_on_duty=sum(member.on_duty for member in desk.roster),
             waiting_since=(
@@ -115,10 +378,10 @@ class MetricsServer:
             carrier_up=self._carrier_up(),
             has_canary=self._has_canary,
         )
-        snapshot = await figures.read(
+        snapshot = await read_figures(
             self._services, line, inbox_oldest=await self._inbox_age.seconds(), data=self._data, canary=self._canary
         )
-        return generate_latest(figures.FigureCollector(snapshot)) + generate_latest(measured.registry)
+        return generate_latest(FigureCollector(snapshot)) + generate_latest(measured.registry)
 
     def _carrier_up(self) -> bool | None:
         answers, probe_answers = self._services.measurements.carrier_answers(), self._probe.answers

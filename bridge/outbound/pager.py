@@ -32,7 +32,7 @@ from aiohttp import hdrs
 from bot.model.actions import DESK, PageOnCall
 from bot.model.line_incidents import PageFailed
 from bot.wording.notice import words_of
-from bridge.background.backoff import retry_until_done
+from bridge.background.loop import retry_until_done
 from bridge.config.sections import Email, OnCall
 from bridge.outbound.dispatcher import OutboxTask, RetryLater
 from bridge.runtime import log

@@ -19,7 +19,7 @@ from bot import guard
 from bot.model.actions import SendSms
 from bot.model.desk import Thread
 from bot.model.events import Outcome, TextOutcome
-from bridge.background.backoff import retry_until_done
+from bridge.background.loop import retry_until_done
 from bridge.carriers.adapter import Accepted, Carrier, Rejected, SendOutcome, TryLater, UnknownOutcome
 from bridge.carriers.rate_limit import RateLimiter
 from bridge.erasure.carrier_copies import CarrierCopies, id_digest

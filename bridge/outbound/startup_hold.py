@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Final
 
-from bridge.background.backoff import retry_until_done
+from bridge.background.loop import retry_until_done
 from bridge.matrix.room_keys import inbound_table
 from bridge.outbound.dispatcher import OutboxTask, Perform, RetryLater
 from bridge.runtime import log

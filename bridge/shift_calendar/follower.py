@@ -9,24 +9,104 @@ and, when it could not be used for so long as its source says (`alert_after`), t
 from __future__ import annotations
 
 import asyncio
+import base64
+import binascii
 import hashlib
-from dataclasses import replace
-from typing import Final
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from types import MappingProxyType
+from typing import Any, Final, Self
 
 from bot.model.actions import DESK
 from bot.model.line_incidents import CalendarRead, CalendarUnread
 from bridge.background.loop import BackgroundLoop
 from bridge.runtime import log
 from bridge.services import Services
-from bridge.shift_calendar import kept_copy
-from bridge.shift_calendar.kept_copy import CalendarState, KeptCopy
 from bridge.shift_calendar.source import Mark, Source
-from bridge.storage.database import Transaction
+from bridge.storage.database import Reader, Transaction
+from bridge.storage.vault import CannotOpen, Vault
 from bridge.tables import inbox, line_state
-from policies.pack import Shifts
+from policies.pack import PersonShifts, Shifts
 from policies.shifts import calendar_file
 from policies.shifts.calendar_file import CalendarShifts
 from policies.shifts.content_lines import CalendarError, CalendarProblem
+
+CONTEXT: Final = "calendar"
+NO_WEEK: Final = ((),) * 7
+NO_DATES: Final[Mapping[Any, Any]] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptCopy:
+    """What was read. `source`, `file`: what tells the source and its bytes from others; `odd` as in `CalendarShifts`."""
+
+    source: str
+    file: str
+    odd: frozenset[str]
+    read_at: float
+    shifts: Shifts = field(repr=False)
+
+    async def seal(self, vault: Vault) -> str:
+        """Return it as the table keeps it. Raises `CannotOpen` where the desk has no key."""
+        fields = {
+            "source": self.source,
+            "file": self.file,
+            "odd": sorted(self.odd),
+            "read_at": self.read_at,
+            "timezone": self.shifts.timezone,
+            "until": self.shifts.until,
+            "people": [[person.who, person.spans] for person in self.shifts.people],
+        }
+        return base64.b64encode(await vault.seal(DESK, CONTEXT, json.dumps(fields).encode())).decode()
+
+    @classmethod
+    async def load(cls, reader: Reader, vault: Vault) -> Self | None:
+        """Return the copy that is kept; None without one, and for one that this line did not write."""
+        text = await line_state.get(reader, line_state.CALENDAR)
+        if text is None:
+            return None
+        try:
+            fields = json.loads(await vault.open(DESK, CONTEXT, base64.b64decode(text, validate=True)))
+            people = tuple(
+                PersonShifts(
+                    who=str(who), week=NO_WEEK, dates=NO_DATES, spans=tuple((float(a), float(b)) for a, b in spans)
+                )
+                for who, spans in fields.pop("people")
+            )
+            shifts = Shifts(timezone=fields.pop("timezone"), until=float(fields.pop("until")), people=people)
+            return cls(shifts=shifts, odd=frozenset(map(str, fields.pop("odd"))), **fields)
+        except (CannotOpen, binascii.Error, ValueError, KeyError, TypeError):
+            return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CalendarState:
+    """How the calendar stands: when it was last read well, since when it cannot be used, and whether that was told.
+
+    `source`: as in the copy, of what it is about.
+    """
+
+    source: str = ""
+    read_at: float = 0.0
+    failing_since: float = 0.0
+    told: bool = False
+
+    @classmethod
+    def parse(cls, text: str | None) -> Self:
+        """Read what :meth:`text` wrote; nothing is a calendar that was never looked at."""
+        return cls(**json.loads(text or "{}"))
+
+    def text(self) -> str:
+        """Return it as the table keeps it."""
+        return json.dumps(asdict(self))
+
+
+async def delete_copy(transaction: Transaction) -> None:
+    """Delete both: the line has no calendar of its own any more."""
+    await line_state.delete(transaction, line_state.CALENDAR)
+    await line_state.delete(transaction, line_state.CALENDAR_STATE)
+
 
 RENEW: Final = 3600.0
 """Seconds after which a file that has not changed is read again: other weeks are coming then."""
@@ -136,4 +216,4 @@ class CalendarFollower:
 async def forget(services: Services) -> None:
     """Delete the copy of a line whose configuration names no calendar any more."""
     if await line_state.get(services.database, line_state.CALENDAR_STATE) is not None:
-        await services.database.commit(kept_copy.forget)
+        await services.database.commit(delete_copy)

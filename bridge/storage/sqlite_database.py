@@ -29,9 +29,8 @@ from bridge.storage.commit_queue import CommitQueue, QueuedDatabase
 from bridge.storage.database import Dialect, Row, Value, Work
 from bridge.storage.errors import Unavailable
 from bridge.storage.migrations import Schema
-from bridge.storage.page_scrubber import PageScrubber
 from bridge.storage.sqlite_connection import SqliteConnection, transact
-from bridge.storage.sqlite_maintenance import Maintenance, WriteAheadLog
+from bridge.storage.sqlite_maintenance import Maintenance, PageScrubber, WriteAheadLog
 
 T = TypeVar("T")
 

@@ -21,6 +21,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+import yaml
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
@@ -30,7 +31,6 @@ from bridge.config.load import load
 from bridge.matrix.rooms.room_state import peek_desk_levels
 from bridge.matrix.schema import MAIN_SCHEMA
 from bridge.runtime.program import own_version
-from bridge.runtime.safe_yaml import safe_load
 from bridge.runtime.settings import is_private, secret_files, secret_place
 from bridge.storage.errors import UnsupportedSchema
 from bridge.storage.migrations import VERSION_TABLE, peek_version
@@ -87,7 +87,7 @@ class Backup:
     @property
     def line(self) -> tuple[str, str]:
         """The line of the backup: the name of the homeserver and the slug."""
-        raw: Any = safe_load(self.config)
+        raw: Any = yaml.safe_load(self.config)
         return str(raw["homeserver"]["server_name"]), str(raw["lines"][0]["slug"])
 
 

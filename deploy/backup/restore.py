@@ -16,9 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+import yaml
+
 from bridge.config.load import ConfigError, load
 from bridge.matrix.schema import MAIN_SCHEMA
-from bridge.runtime.safe_yaml import safe_load
 from bridge.storage.errors import DatabaseError
 from bridge.storage.sqlite_database import SqliteDatabase
 from bridge.tables import line_state
@@ -118,7 +119,7 @@ async def _write_staging(backup: Backup, layout: Layout, staging: Path) -> None:
         write_new_file(path, each.data)
     write_atomically(_staging_path(staging, layout, layout.config), text)
     _write_new_keys(text, layout, staging)
-    named: Any = safe_load(text)
+    named: Any = yaml.safe_load(text)
     signing_key = _staging_path(staging, layout, Secrets(directory=layout.secrets).signing_key)
     if signing_key.is_file() and not named["homeserver"].get("joined"):
         # By it every verb knows, before the first start, that the line has a homeserver of its own (`quietline init`).
@@ -133,7 +134,7 @@ def _new_places(backup: Backup, layout: Layout) -> dict[str, str]:
 
     Raises :class:`SetupError` when nobody can say where the bridge would look for the STOP entries.
     """
-    named: Any = safe_load(backup.config)
+    named: Any = yaml.safe_load(backup.config)
     root, data_dir = Path(backup.root), Path(str(named["data_dir"]))
     if not data_dir.is_absolute():
         raise SetupError([f"its configuration has `data_dir: {data_dir}`, which is no whole path; nothing was restored"])
@@ -167,7 +168,7 @@ async def write_database(path: Path, backup: Backup) -> None:
 
 def _write_new_keys(text: str, layout: Layout, staging: Path) -> None:
     """Make the vault's two keys where this configuration has them; for a path that is not whole the operator makes them."""
-    named: Any = safe_load(text)
+    named: Any = yaml.safe_load(text)
     for name in KEYS:
         path = Path(str(named["keys"][name]))
         if path.is_relative_to(layout.data):

@@ -153,7 +153,7 @@ class Layout:
 
     @property
     def bridge_file(self) -> Path:
-        """Facts that a running bridge writes about itself (`bridge/app/bridge_file.py`)."""
+        """Facts that a running bridge writes about itself (`bridge/app/bridge.py`)."""
         return self.run / "bridge.json"
 
     @property

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from bridge.app.run_history import RunHistory
 from bridge.inbound.arrivals import HOUR, ArrivalHistory
 from bridge.matrix.rooms.room_state import peek_desk_members
-from bridge.shift_calendar.kept_copy import CalendarState
+from bridge.shift_calendar.follower import CalendarState
 from bridge.storage.errors import Busy, DatabaseError, OutdatedSchema, UnsupportedSchema
 from bridge.storage.sqlite_connection import find_damage, is_write_locked
 from bridge.tables import line_state

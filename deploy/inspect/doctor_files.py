@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 import yaml
 
-from bridge.runtime.safe_yaml import safe_load
 from bridge.runtime.settings import is_private, secret_files
 from deploy.data_dir.atomic_files import BACKUP_EXCLUSION_TAG
 from deploy.inspect.check_report import CheckResult
@@ -155,7 +154,7 @@ def check_logs(layout: Layout) -> CheckResult:
 
 def _read_yaml(path: Path) -> dict[str, Any] | None:
     try:
-        settings: Any = safe_load(path.read_text(encoding="utf-8"))
+        settings: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, yaml.YAMLError, UnicodeDecodeError):
         return None
     return settings if isinstance(settings, dict) else None

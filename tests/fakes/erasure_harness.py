@@ -19,8 +19,7 @@ from bot.model.events import MemberJoined, MessageSent, PowerLevelsChanged
 from bridge.erasure.certificate import CertificateSigner, ErasureCertificate
 from bridge.erasure.expiry import ExpiryWorker
 from bridge.erasure.job_runner import REDACTION_DELIVERY_SECONDS, ErasureRunner
-from bridge.erasure.person_steps import PersonSteps
-from bridge.erasure.room_steps import RoomSteps
+from bridge.erasure.room_steps import PersonSteps, RoomSteps
 from bridge.matrix.api.http_client import Permanent
 from bridge.matrix.api.module_api import ModuleClient, RoomState, RoomStatus
 from bridge.matrix.room_client import ErasureProbe, RoomClient

@@ -3,7 +3,7 @@
 Everything here runs inside a commit of the identity's database and begins with the account read from it (`begin`); nothing
 is cached, so a rolled-back commit undoes all of it. Pickles are sealed under a passing key: an old state of a session,
 together with the homeserver's messages of that time, reveals the room keys that were sent. So values under a retired key
-are sealed again (`reseal`), and the key of the old states is destroyed (`bridge/erasure/passing_keys.py`). Every message
+are sealed again (`reseal`), and the key of the old states is destroyed (`bridge/erasure/expiry.py`). Every message
 that we send carries our signed device keys (MSC4147).
 
 Source: https://spec.matrix.org/latest/client-server-api/#molmv1curve25519-aes-sha2

@@ -2,7 +2,7 @@
 
 A thread's sessions are sealed under its room's key and end with it. Desk and offices exist as long as the line, and
 PostgreSQL keeps replaced rows; so theirs are sealed under passing keys, again and again, and a passing key is destroyed
-when nothing is sealed under it (`bridge/erasure/passing_keys.py`). Sessions that may be in use are sealed again at each
+when nothing is sealed under it (`bridge/erasure/expiry.py`). Sessions that may be in use are sealed again at each
 turn, the others once a day. A session is sealed within the commit that writes it: its key exists until the commit ends.
 
 Another person's session is advanced to the first message that is still on the deletion index, or past the last one that

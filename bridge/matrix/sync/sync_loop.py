@@ -22,8 +22,7 @@ from functools import partial
 from http import HTTPStatus
 from typing import Any, Final, TypeAlias
 
-from bridge.background.backoff import Waits
-from bridge.background.loop import BackgroundLoop
+from bridge.background.loop import BackgroundLoop, Waits
 from bridge.matrix.api.events import UnhandledEvent
 from bridge.matrix.api.http_client import (
     HomeserverClient,

@@ -26,7 +26,7 @@ from bridge.inbound import sync_watchdog
 from bridge.matrix.api.http_client import TokenRefused
 from bridge.matrix.olm.olm_store import keys_with_session
 from bridge.runtime.crash_points import never_crash
-from bridge.shift_calendar.kept_copy import CalendarState
+from bridge.shift_calendar.follower import CalendarState
 from bridge.shift_calendar.source import AddressSource, fetch, source_of
 from bridge.storage.database import Transaction
 from bridge.storage.errors import Unavailable

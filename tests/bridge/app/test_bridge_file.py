@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bridge.app.bridge_file import BridgeFile
+from bridge.app.bridge import BridgeFile
 from bridge.config.load import load
 from tests.bridge.papers import Papers
 

@@ -8,7 +8,7 @@ from typing import Any, cast
 import pytest
 from pydantic import ValidationError
 
-from bridge.app.configured_identities import LOOK_SECONDS, ConfiguredIdentities
+from bridge.app.matrix_workers import LOOK_SECONDS, ConfiguredIdentities
 from bridge.config.sections import Staff
 from bridge.matrix.olm.identity import Identity
 from bridge.matrix.room_keys.device_lists import DeviceLists

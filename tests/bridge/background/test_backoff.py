@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bridge.background.backoff import Backoff, retry_until_done
+from bridge.background.loop import Backoff, retry_until_done
 from bridge.matrix.api.http_client import Permanent, TokenRefused, Transient
 from bridge.storage.errors import Corrupt, Unavailable
 

@@ -11,9 +11,9 @@ from bot.model.events import TimerDue
 from bot.model.thread import ThreadState
 from bridge.erasure.certificate import ErasureCertificate
 from bridge.erasure.job_runner import REDACTION_DELIVERY_SECONDS
+from bridge.erasure.room_steps import PERSON_COLUMNS, ROOM_COLUMNS
 from bridge.matrix.api.http_client import Permanent, Transient
 from bridge.matrix.api.module_api import HomeserverUnreachable, ModuleNotLoaded, ModuleRequestRejected
-from bridge.tables.cross_table.leftovers import PERSON_COLUMNS, ROOM_COLUMNS
 from bridge.tables.inbox import KnownTexter
 from tests.fakes.bridge_harness import HANDSET
 from tests.fakes.erasure_harness import ROOM, ErasureHarness

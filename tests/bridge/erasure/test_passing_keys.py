@@ -11,8 +11,7 @@ from bot.model.actions import DESK, OFFICE
 from bot.model.events import Event, MessageSent
 from bridge.engine.codeword_matching import CodewordMatcher, MatchedEvent
 from bridge.engine.engine import Engine
-from bridge.erasure.expiry import PRUNE_INTERVAL
-from bridge.erasure.passing_keys import destroy_passing_keys
+from bridge.erasure.expiry import PRUNE_INTERVAL, destroy_passing_keys
 from bridge.storage import serialization
 from bridge.storage.database import Transaction
 from bridge.storage.vault import PASSING, CannotOpen, Passing, passing_owner_of

@@ -13,7 +13,7 @@ import yaml
 from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.metrics_core import Metric
 
-from bridge.metrics.figures import FigureCollector, Figures
+from bridge.metrics.server import FigureCollector, Figures
 from bridge.runtime.measurements import Measurements
 
 ROOT: Final = Path(__file__).parents[3]

@@ -14,8 +14,7 @@ from bot.model.desk import Desk, DeskMember, QueueEntry, Role
 from bot.model.events import TextArrived
 from bot.model.flood import CrowdEntry, Flood
 from bridge.matrix.room_keys import confirmed_identities
-from bridge.metrics.figures import CANARY_SECONDS
-from bridge.metrics.server import CANARY_FILE, MetricsServer
+from bridge.metrics.server import CANARY_FILE, CANARY_SECONDS, MetricsServer
 from bridge.storage.database import Transaction
 from bridge.storage.serialization import kind_name
 from bridge.tables import dead_letters, erasure_jobs, inbox, line_state, outbox, sent_texts

@@ -12,9 +12,8 @@ import aiohttp
 import pytest
 
 from bot.model.actions import SendMessage
-from bridge.metrics import figures
-from bridge.metrics.figures import TRANSPORTS
-from bridge.metrics.server import MetricsServer
+from bridge.metrics import server
+from bridge.metrics.server import TRANSPORTS, MetricsServer
 from bridge.storage.errors import Unavailable
 from tests.bridge.metrics.samples import samples, value
 from tests.bridge.metrics.table import MONITORING
@@ -168,7 +167,7 @@ async def test_a_database_that_fails_is_a_503(
 
     async with listening(metrics) as url, aiohttp.ClientSession() as http:
         with monkeypatch.context() as patched:
-            patched.setattr(figures, "read", fails)
+            patched.setattr(server, "read_figures", fails)
             async with http.get(f"{url}/metrics") as answer:
                 assert answer.status == 503
         async with http.get(f"{url}/metrics") as answer:

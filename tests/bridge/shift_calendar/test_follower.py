@@ -15,8 +15,7 @@ from bot.model.actions import DESK
 from bot.model.line_incidents import CalendarRead, CalendarUnread
 from bot.staffing.shifts import on_shift
 from bridge.shift_calendar import follower as module
-from bridge.shift_calendar.follower import CalendarFollower
-from bridge.shift_calendar.kept_copy import CalendarState
+from bridge.shift_calendar.follower import CalendarFollower, CalendarState
 from bridge.shift_calendar.source import AddressSource, FileSource, Source
 from bridge.storage import serialization
 from bridge.tables import inbox, line_state

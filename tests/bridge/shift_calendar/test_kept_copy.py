@@ -7,8 +7,7 @@ import os
 from pathlib import Path
 
 from bot.model.actions import DESK
-from bridge.shift_calendar import kept_copy
-from bridge.shift_calendar.kept_copy import CalendarState, KeptCopy
+from bridge.shift_calendar.follower import CalendarState, KeptCopy, delete_copy
 from bridge.storage.database import Transaction
 from bridge.tables import line_state
 from policies.pack import PersonShifts, Shifts
@@ -51,7 +50,7 @@ async def test_a_copy_is_sealed_and_read_back(tmp_path: Path) -> None:
         await keep(sealed)
 
         async def forget(transaction: Transaction) -> None:
-            await kept_copy.forget(transaction)
+            await delete_copy(transaction)
 
         await database.commit(forget)
         assert await line_state.get(database, line_state.CALENDAR) is None

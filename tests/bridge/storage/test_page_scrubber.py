@@ -16,9 +16,9 @@ import pytest
 from bridge.storage import sqlite_database, sqlite_maintenance
 from bridge.storage.database import Transaction
 from bridge.storage.errors import Corrupt
-from bridge.storage.page_scrubber import PageScrubber, unused_ranges
 from bridge.storage.sqlite_connection import SqliteConnection
 from bridge.storage.sqlite_database import SqliteDatabase
+from bridge.storage.sqlite_maintenance import PageScrubber, unused_ranges
 from tests.bridge.deleted_rows import all_bytes, fill_and_delete, found_in
 from tests.e2e.polling import STEP_TIMEOUT
 

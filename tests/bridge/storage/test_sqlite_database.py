@@ -22,9 +22,9 @@ from bridge.storage.errors import (
     UnsupportedSchema,
 )
 from bridge.storage.migrations import Schema, Step
-from bridge.storage.page_scrubber import PageScrubber
 from bridge.storage.sqlite_connection import SqliteConnection
 from bridge.storage.sqlite_database import SqliteDatabase
+from bridge.storage.sqlite_maintenance import PageScrubber
 from tests.bridge.deleted_rows import ROWS, all_bytes, fill_and_delete, found_in
 from tests.e2e.polling import STEP_TIMEOUT
 

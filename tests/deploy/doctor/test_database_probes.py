@@ -12,7 +12,7 @@ import pytest
 from bridge.app import run_history
 from bridge.config.sections import ShiftCalendar
 from bridge.inbound.arrivals import HOUR, ArrivalHistory
-from bridge.shift_calendar.kept_copy import CalendarState
+from bridge.shift_calendar.follower import CalendarState
 from bridge.storage.sqlite_connection import SqliteConnection
 from bridge.tables import line_state
 from deploy.data_dir import offline

@@ -9,7 +9,7 @@ import pytest
 
 from bot.model.actions import Speaker
 from bridge.app.key_owners import replace_room_keys
-from bridge.erasure.passing_keys import destroy_passing_keys, seal_again
+from bridge.erasure.expiry import destroy_passing_keys, seal_again
 from bridge.matrix.olm import olm_store
 from bridge.matrix.room_keys import sealing
 from bridge.matrix.room_keys.sealing import inbound_seal_context, prune_ratchets, ratchet_seal_context
