@@ -39,9 +39,9 @@ ROUNDS: Final = 2
 async def destroy_passing_keys(services: Services) -> None:
     """Destroy each passing key under which nothing is sealed. Raises `DatabaseError`, `OSError`; may be repeated.
 
-    PostgreSQL keeps deleted rows, so the key goes instead. Rows are sealed within a commit only: a commit that retires a key
-    sees every row that can ever be under those retired before it. The texter puppet's database is asked afterwards, so that
-    a commit that began there before has ended.
+    PostgreSQL keeps deleted rows, so the key goes instead. Rows are sealed within a commit only, so a commit that retires
+    a key sees every row that can ever be under those retired before it. The texter puppet's database is asked afterwards:
+    a commit that began there before has ended by then.
     """
     vault = services.vault
     for _ in range(ROUNDS):
