@@ -9,9 +9,9 @@ https://spec.matrix.org/latest/client-server-api/#post_matrixclientv3keysquery
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from bridge.matrix.api.json_fields import BAD_DATA, Json, MalformedJson, canonical_json, object_at, string_field, strings_in
 from bridge.matrix.olm.vodozemac_olm import OlmVerifyError, PkSigning, ed25519_verify
@@ -154,25 +154,6 @@ def _public(key: Json, user_id: str, usage: str) -> str:
     return public if strings_in([public]) and len(public) <= 64 and name == f"ed25519:{public}" else ""
 
 
-class DeviceAnswer(NamedTuple):
-    """An answer to `/keys/query`, and the devices (user id, signing key) that were known before the request.
-
-    Another answer, or a sign-out, may be written before this one, which may be the earlier: `is_contradicted`.
-    """
-
-    body: Json
-    known_devices: frozenset[tuple[str, str]]
-
-    def is_contradicted(self, user_id: str, stored: Collection[str]) -> bool:
-        """Whether a device that was stored since the request is not in this answer, or one that was deleted since is.
-
-        `stored`: the signing keys of the user's devices as stored now. Which of the two is later is not known then.
-        """
-        before, now = {key for user, key in self.known_devices if user == user_id}, set(stored)
-        there = keys_there(self.body, user_id)
-        return bool((now - before) - there or (before - now) & there)
-
-
 def is_answered(answer: Json, user_id: str) -> bool:
     """Whether an answer to `/keys/query` covers a user: their homeserver may not have been reached.
 
@@ -180,10 +161,3 @@ def is_answered(answer: Json, user_id: str) -> bool:
     """
     is_failed = user_id.partition(":")[2] in object_at(answer, "failures")
     return not is_failed and user_id in object_at(answer, "device_keys")
-
-
-def keys_there(answer: Json, user_id: str) -> set[str]:
-    """Return all keys of a user's devices in an answer, also of malformed devices: they still exist."""
-    devices = object_at(answer, "device_keys", user_id)
-    keys = [object_at(devices, device_id, "keys").values() for device_id in devices]
-    return {key for values in keys for key in values if isinstance(key, str)}

@@ -48,26 +48,15 @@ def peek_device_id(connection: Snapshot, user_id: str) -> str | None:
 
 async def insert(transaction: Transaction, user_id: str, device_id: str, *, now_ms: int) -> None:
     """Insert an identity that the homeserver does not know yet."""
-    await transaction.execute(
-        "INSERT INTO matrix_identity (user_id, device_id, ready, cursor, since_ms) VALUES ($1, $2, $3, $4, $5)",
-        user_id,
-        device_id,
-        False,
-        "",
-        now_ms,
-    )
+    query = "INSERT INTO matrix_identity (user_id, device_id, ready, cursor, since_ms) VALUES ($1, $2, $3, $4, $5)"
+    await transaction.execute(query, user_id, device_id, False, "", now_ms)
 
 
 async def replace_device(transaction: Transaction, user_id: str, *, old_device: str, new_device: str, now_ms: int) -> None:
     """Give an identity a device that the homeserver does not know yet; the previous one becomes an earlier one of ours."""
-    await transaction.execute(
-        """INSERT INTO matrix_earlier_device (user_id, device_id, ours, at_ms) VALUES ($1, $2, $3, $4)
-           ON CONFLICT (user_id, device_id) DO UPDATE SET ours=excluded.ours, at_ms=excluded.at_ms""",
-        user_id,
-        old_device,
-        True,
-        now_ms,
-    )
+    query = """INSERT INTO matrix_earlier_device (user_id, device_id, ours, at_ms) VALUES ($1, $2, $3, $4)
+           ON CONFLICT (user_id, device_id) DO UPDATE SET ours=excluded.ours, at_ms=excluded.at_ms"""
+    await transaction.execute(query, user_id, old_device, True, now_ms)
     query = "UPDATE matrix_identity SET device_id=$2, ready=$3, since_ms=$4 WHERE user_id=$1"
     await transaction.execute(query, user_id, new_device, False, now_ms)
 
@@ -107,13 +96,9 @@ async def set_cursor(transaction: Transaction, user_id: str, next_batch: str, he
     if heard is None:
         await transaction.execute("UPDATE matrix_identity SET cursor=$2 WHERE user_id=$1", user_id, next_batch)
         return
-    await transaction.execute(
-        """UPDATE matrix_identity SET cursor=$2, heard_room=$3, heard_event=$4,
-           heard_ms = CASE WHEN heard_ms > $5 THEN heard_ms ELSE $5 END WHERE user_id=$1""",
-        user_id,
-        next_batch,
-        *heard,
-    )
+    query = """UPDATE matrix_identity SET cursor=$2, heard_room=$3, heard_event=$4,
+           heard_ms = CASE WHEN heard_ms > $5 THEN heard_ms ELSE $5 END WHERE user_id=$1"""
+    await transaction.execute(query, user_id, next_batch, *heard)
 
 
 async def forget_room(transaction: Transaction, room_id: str) -> None:
@@ -135,11 +120,6 @@ async def has_earlier_device(reader: Reader, user_id: str) -> bool:
 
 async def record_foreign_device(transaction: Transaction, user_id: str, device_id: str, *, now_ms: int) -> None:
     """Note a device that is not ours, if it is new."""
-    await transaction.execute(
-        """INSERT INTO matrix_earlier_device (user_id, device_id, ours, at_ms) VALUES ($1, $2, $3, $4)
-           ON CONFLICT DO NOTHING""",
-        user_id,
-        device_id,
-        False,
-        now_ms,
-    )
+    query = """INSERT INTO matrix_earlier_device (user_id, device_id, ours, at_ms) VALUES ($1, $2, $3, $4)
+           ON CONFLICT DO NOTHING"""
+    await transaction.execute(query, user_id, device_id, False, now_ms)

@@ -16,7 +16,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 from bridge.matrix.api.json_fields import Json, MalformedJson, as_object, dumps, int_field, loads, object_at, string_field
 from bridge.matrix.olm.cross_signing import OLM, Device
@@ -28,9 +28,6 @@ MAX_SESSIONS: Final = 16
 """Sessions kept per device; the ones unused for longest go first."""
 RESEALED_TOGETHER: Final = 50
 """Sessions in one commit; other commits of the database wait a few milliseconds for it."""
-
-SessionBegun: TypeAlias = Callable[[Transaction, str, str], Awaitable[None]]
-"""Called with the sender and the identity key of a message that began a session."""
 
 
 class Wedged(Exception):  # noqa: N818 - a condition of a session, which the caller repairs
@@ -87,12 +84,10 @@ class OlmStore:
 
     async def save(self, transaction: Transaction, account: Account) -> None:
         """Write the account; another device's is replaced."""
+        query = """INSERT INTO crypto_account (account_id, shared, account) VALUES ($1, $2, $3)
+               ON CONFLICT (account_id) DO UPDATE SET shared = excluded.shared, account = excluded.account"""
         await transaction.execute(
-            """INSERT INTO crypto_account (account_id, shared, account) VALUES ($1, $2, $3)
-               ON CONFLICT (account_id) DO UPDATE SET shared = excluded.shared, account = excluded.account""",
-            self._user_id,
-            account.shared,
-            await self._seal(_account_context(self._user_id), account.pickle()),
+            query, self._user_id, account.shared, await self._seal(_account_context(self._user_id), account.pickle())
         )
 
     async def delete_sessions(self, transaction: Transaction) -> None:
@@ -100,7 +95,13 @@ class OlmStore:
         await transaction.execute("DELETE FROM crypto_olm_session WHERE account_id = $1", self._user_id)
 
     async def decrypt(
-        self, transaction: Transaction, account: Account, sender: str, content: Json, *, on_begin: SessionBegun
+        self,
+        transaction: Transaction,
+        account: Account,
+        sender: str,
+        content: Json,
+        *,
+        on_begin: Callable[[Transaction], Awaitable[None]],
     ) -> ToDeviceMessage:
         """Decrypt one `m.room.encrypted` to-device message. Raises `MalformedJson` or :class:`Wedged`.
 
@@ -116,7 +117,7 @@ class OlmStore:
         sessions = await self._sessions(transaction, sender_key)
         plaintext, new = await self._plaintext(transaction, account, sender_key, sessions, kind, body)
         if new:
-            await on_begin(transaction, sender, sender_key)
+            await on_begin(transaction)
         message = self._message(loads(plaintext), account, sender, sender_key)
         return replace(message, lost_ours=message.type == "m.dummy" or (new and bool(sessions)))
 
@@ -196,21 +197,18 @@ class OlmStore:
             raise Wedged(sender_key) from None
         await self.save(transaction, account)
         await self._add_session(transaction, sender_key, session)
-        await transaction.execute(
-            """DELETE FROM crypto_olm_session WHERE account_id = $1 AND sender_key = $2 AND session_id NOT IN (
+        query = """DELETE FROM crypto_olm_session WHERE account_id = $1 AND sender_key = $2 AND session_id NOT IN (
                    SELECT session_id FROM crypto_olm_session WHERE account_id = $1 AND sender_key = $2
                    ORDER BY used DESC LIMIT $3
-               )""",
-            self._user_id,
-            sender_key,
-            MAX_SESSIONS,
-        )
+               )"""
+        await transaction.execute(query, self._user_id, sender_key, MAX_SESSIONS)
         return plaintext, True
 
     async def _add_session(self, transaction: Transaction, sender_key: str, session: Session) -> None:
+        query = """INSERT INTO crypto_olm_session (account_id, session_id, sender_key, session, used, encrypts)
+               VALUES ($1, $2, $3, $4, $5, $6)"""
         await transaction.execute(
-            """INSERT INTO crypto_olm_session (account_id, session_id, sender_key, session, used, encrypts)
-               VALUES ($1, $2, $3, $4, $5, $6)""",
+            query,
             self._user_id,
             session.id,
             sender_key,
@@ -272,14 +270,11 @@ async def delete_sessions(transaction: Transaction, user_id: str, session_ids: S
 
 async def keys_with_session(reader: Reader, user_id: str, sender_keys: Sequence[str]) -> set[str]:
     """Return those of these identity keys for which an identity has a session that encrypts."""
-    rows = await reader.fetch(
-        f"""
+    query = f"""
         SELECT DISTINCT sender_key FROM crypto_olm_session
         WHERE account_id=$1 AND encrypts AND sender_key IN ({placeholders(len(sender_keys), after=1)})
-        """,  # noqa: S608 - placeholders only
-        user_id,
-        *sender_keys,
-    )
+        """  # noqa: S608 - placeholders only
+    rows = await reader.fetch(query, user_id, *sender_keys)
     return {row["sender_key"] for row in rows}
 
 
@@ -365,17 +360,11 @@ async def record_wedged(
     )
     count = int(await transaction.fetchval("SELECT COUNT(*) FROM matrix_wedged WHERE identity=$1", identity))
     if count < most:
-        await transaction.execute(
-            """
+        query = """
             INSERT INTO matrix_wedged (identity, user_id, sender_key, since_ms, open)
             VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING
-            """,
-            identity,
-            user_id,
-            sender_key,
-            now_ms,
-            True,
-        )
+            """
+        await transaction.execute(query, identity, user_id, sender_key, now_ms, True)
 
 
 async def mark_recovered(transaction: Transaction, identity: str, user_id: str, sender_key: str) -> None:

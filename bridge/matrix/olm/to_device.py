@@ -1,7 +1,7 @@
 """To-device messages of one identity, in and out.
 
 In: any user may send one, so each is accepted or dropped alone, in the commit of the sync cursor. A session is replaced
-(unwedging) only with a known device of a person in our rooms. Of the sessions that strangers begin the newest
+(unwedging) only with a known device of a person in our rooms. Of the sessions with devices of strangers the newest
 `MAX_STRANGERS` are kept; a session that a person in our rooms began with a device that we have not queried yet does not
 count as theirs.
 
@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol, TypeVar
@@ -62,18 +61,10 @@ class ToDeviceBatch:
         self.dropped_count += batch.dropped_count
 
 
-MAX_STRANGERS: Final = 100
-"""Sessions kept with devices of strangers; Synapse sends at most as many to-device messages in one response."""
-MAX_NEW_DEVICES: Final = 16
-"""Sessions kept of one person in our rooms with devices that we do not know."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Members:
-    """Who is in our rooms or invited, by user id, and the identity keys of their devices that we know."""
-
-    users: frozenset[str]
-    keys: frozenset[str]
+MAX_STRANGERS: Final = 500
+"""Sessions kept with devices that are not known as those of a person in our rooms. A newcomer's that is lost is healed."""
+CHECKED_EVERY: Final = 100
+"""So many begun sessions: then their number is checked."""
 
 
 class MemberDevices(Protocol):
@@ -82,44 +73,8 @@ class MemberDevices(Protocol):
     async def is_member_device(self, user_id: str, curve25519: str, /) -> bool:
         """Whether a user has a device of that identity key that we know, and is in a room of ours."""
 
-    async def members(self) -> Members:
-        """Return everybody in our rooms."""
-
-
-class StrangerSessions:
-    """Limits the sessions that strangers may begin with one identity."""
-
-    def __init__(self, *, user_id: str, devices: MemberDevices) -> None:
-        self._user_id, self._devices = user_id, devices
-        self._began: dict[str, str] = {}
-        self._added = 0
-
-    async def note(self, transaction: Transaction, sender: str, sender_key: str) -> None:
-        """Note that a sender began a session under an identity key; delete old sessions above the limit.
-
-        A rolled-back commit removes the session but not this note, which is harmless.
-        """
-        self._began[sender_key] = sender
-        self._added += 1
-        if self._added >= MAX_STRANGERS:
-            await self._make_space(transaction)
-
-    async def _make_space(self, transaction: Transaction) -> None:
-        members = await self._devices.members()
-        others, of_user = list[tuple[str, str]](), Counter[str]()
-        began: dict[str, str] = {}
-        for session_id, key in await newest_sessions(transaction, self._user_id):
-            if key in members.keys:
-                continue
-            user = self._began.get(key, "")
-            of_user[user] += user in members.users
-            if user not in members.users or of_user[user] > MAX_NEW_DEVICES:
-                others.append((session_id, key))
-            else:
-                began[key] = user
-        began |= {key: self._began[key] for _, key in others[:MAX_STRANGERS] if key in self._began}
-        await delete_sessions(transaction, self._user_id, [session_id for session_id, _ in others[MAX_STRANGERS:]])
-        self._began, self._added = began, 0
+    async def member_keys(self) -> set[str]:
+        """Return the identity keys of all devices that we know of people in our rooms."""
 
 
 class ToDeviceInbox:
@@ -129,7 +84,7 @@ class ToDeviceInbox:
         self._identity = identity
         self._clock = clock
         self._devices = devices
-        self._strangers = StrangerSessions(user_id=identity.user_id, devices=devices)
+        self._begun = 0
 
     async def take(self, transaction: Transaction, response: Json) -> ToDeviceBatch:
         """Decrypt every message of a sync response. Without messages the account is not loaded, because that is slow."""
@@ -151,7 +106,7 @@ class ToDeviceInbox:
         if kind == "m.room.encrypted":
             try:
                 message = await self._identity.olm.decrypt(
-                    transaction, account, sender, content, on_begin=self._strangers.note
+                    transaction, account, sender, content, on_begin=self._limit_strangers
                 )
             except Wedged as wedged:
                 await self._note_wedged(transaction, sender, wedged.sender_key)
@@ -169,6 +124,14 @@ class ToDeviceInbox:
                     transaction_id=string_field(content, "transaction_id", longest=255),
                 )
             )
+
+    async def _limit_strangers(self, transaction: Transaction) -> None:
+        self._begun += 1
+        if self._begun < CHECKED_EVERY:
+            return
+        self._begun, own, known = 0, self._identity.user_id, await self._devices.member_keys()
+        strangers = [session_id for session_id, key in await newest_sessions(transaction, own) if key not in known]
+        await delete_sessions(transaction, own, strangers[MAX_STRANGERS:])
 
     async def _note_wedged(self, transaction: Transaction, sender: str, sender_key: str) -> None:
         if not await self._devices.is_member_device(sender, sender_key):

@@ -22,18 +22,14 @@ from bridge.storage.database import Reader, Snapshot, Transaction
 
 async def mark(transaction: Transaction, user_id: str, *, due_ms: int, stale: bool) -> None:
     """Mark a user dirty, due at that time; `stale`: their device list is not used before it is queried."""
-    await transaction.execute(
-        """
+    query = """
         INSERT INTO matrix_dirty (user_id, mark, stale, due_ms) VALUES ($1, 1, $3, $2)
         ON CONFLICT (user_id) DO UPDATE SET
         mark=matrix_dirty.mark + 1,
         stale=(matrix_dirty.stale OR excluded.stale),
         due_ms=CASE WHEN matrix_dirty.due_ms < excluded.due_ms THEN matrix_dirty.due_ms ELSE excluded.due_ms END
-        """,
-        user_id,
-        due_ms,
-        stale,
-    )
+        """
+    await transaction.execute(query, user_id, due_ms, stale)
 
 
 async def mark_queried(transaction: Transaction, marks: Iterable[tuple[str, int]]) -> None:
@@ -57,14 +53,11 @@ async def clear(transaction: Transaction, marks: Iterable[tuple[str, int]]) -> N
 async def clear_outsiders(transaction: Transaction, marks: Iterable[tuple[str, int]]) -> None:
     """Remove the marks of users who are neither in a room of ours nor invited, unless they were marked again meanwhile."""
     for user_id, count in marks:
-        await transaction.execute(
-            f"""
+        query = f"""
             DELETE FROM matrix_dirty WHERE user_id=$1 AND mark=$2 AND NOT EXISTS (
                 SELECT 1 FROM matrix_member m WHERE m.user_id=$1 AND m.membership IN {KEY_MEMBERSHIPS})
-            """,  # noqa: S608 - a constant
-            user_id,
-            count,
-        )
+            """  # noqa: S608 - a constant
+        await transaction.execute(query, user_id, count)
 
 
 async def is_stale(reader: Reader, user_id: str) -> bool:

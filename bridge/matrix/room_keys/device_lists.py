@@ -11,14 +11,14 @@ mark that is set during a query is not lost.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
 from bridge.matrix.api.events import IdentityChanged, MatrixEvent
 from bridge.matrix.api.json_fields import Json
-from bridge.matrix.olm.cross_signing import Device, DeviceAnswer, devices_of, is_answered, master_key_of
+from bridge.matrix.olm.cross_signing import Device, devices_of, is_answered, master_key_of
 from bridge.matrix.olm.identity import Identity
-from bridge.matrix.olm.to_device import Members
 from bridge.matrix.room_keys import confirmed_identities, outbound_table
 from bridge.matrix.room_keys.confirmed_identities import (
     DEVICE_COLUMNS,
@@ -68,6 +68,8 @@ class DeviceLists:
         self._clock = services.clock
         self._sink = sink
         self._on_commit = on_commit
+        self.lock = asyncio.Lock()
+        """Held from a query until its answer is applied, so that no earlier answer is applied last."""
 
     async def trusted_devices(self, user_id: str) -> list[Device]:
         """Return the devices of a user that may have keys and give commands."""
@@ -88,11 +90,8 @@ class DeviceLists:
 
     async def by_identity_key(self, user_id: str, curve25519: str) -> Device | None:
         """Return a user's device by its identity key, trusted or not."""
-        row = await self._database.fetchrow(
-            "SELECT user_id, device_id, curve25519, ed25519 FROM matrix_device WHERE user_id=$1 AND curve25519=$2",
-            user_id,
-            curve25519,
-        )
+        query = "SELECT user_id, device_id, curve25519, ed25519 FROM matrix_device WHERE user_id=$1 AND curve25519=$2"
+        row = await self._database.fetchrow(query, user_id, curve25519)
         return None if row is None else Device(**dict(row))
 
     async def unconfirmed_identities(self) -> list[IdentityChanged]:
@@ -114,15 +113,13 @@ class DeviceLists:
 
     async def record_last_seen(self, transaction: Transaction, device: Device) -> None:
         """Note that a device was seen now, with the day only: nobody needs to know more about a colleague."""
-        await transaction.execute(
-            """
+        query = """
             INSERT INTO matrix_last_seen (user_id, device_id, at_ms) VALUES ($1, $2, $3)
             ON CONFLICT (user_id, device_id)
             DO UPDATE SET at_ms=excluded.at_ms WHERE matrix_last_seen.at_ms < excluded.at_ms
-            """,
-            device.user_id,
-            device.device_id,
-            int(self._clock.now() // DAY_SECONDS * DAY_SECONDS * 1000),
+            """
+        await transaction.execute(
+            query, device.user_id, device.device_id, int(self._clock.now() // DAY_SECONDS * DAY_SECONDS * 1000)
         )
 
     async def record_message(self, transaction: Transaction, device: Device) -> None:
@@ -144,15 +141,12 @@ class DeviceLists:
 
     async def find(self, transaction: Transaction | Database, user_id: str, curve25519: str) -> tuple[Device, bool] | None:
         """Return a user's device by its identity key, and whether it is trusted; None when it is not known."""
-        row: Any = await transaction.fetchrow(
-            f"""
+        query = f"""
             SELECT {DEVICE_COLUMNS}, d.cross_signed AND c.user_id IS NOT NULL AS trusted FROM matrix_device d
             LEFT JOIN matrix_confirmed c ON c.user_id = d.user_id AND c.master_key = d.master_key
             WHERE d.user_id=$1 AND d.curve25519=$2
-            """,  # noqa: S608 - a constant
-            user_id,
-            curve25519,
-        )
+            """  # noqa: S608 - a constant
+        row: Any = await transaction.fetchrow(query, user_id, curve25519)
         if row is None:
             return None
         return device_of(row), bool(row["trusted"])
@@ -165,27 +159,19 @@ class DeviceLists:
 
     async def is_member_device(self, user_id: str, curve25519: str) -> bool:
         """Whether a user has a device of that identity key, as last committed, and is in a room of ours or invited."""
-        return (
-            await self._database.fetchval(
-                f"""
+        query = f"""
                 SELECT 1 FROM matrix_device d WHERE d.user_id=$1 AND d.curve25519=$2 AND EXISTS (
                     SELECT 1 FROM matrix_member m WHERE m.user_id = d.user_id AND m.membership IN {KEY_MEMBERSHIPS})
-                """,  # noqa: S608 - a constant
-                user_id,
-                curve25519,
-            )
-            is not None
-        )
+                """  # noqa: S608 - a constant
+        return await self._database.fetchval(query, user_id, curve25519) is not None
 
-    async def members(self) -> Members:
-        """Return all users who are in a room of ours or invited, and the keys of their devices, as last committed."""
-        inside = f"SELECT user_id FROM matrix_member WHERE membership IN {KEY_MEMBERSHIPS}"  # noqa: S608 - a constant
-        users = await self._database.fetch(f"SELECT DISTINCT user_id FROM ({inside}) inside")  # noqa: S608 - a constant
-        keys = await self._database.fetch(f"SELECT curve25519 FROM matrix_device WHERE user_id IN ({inside})")  # noqa: S608
-        return Members(
-            users=frozenset(row["user_id"] for row in users) - self._ours,
-            keys=frozenset(row["curve25519"] for row in keys),
+    async def member_keys(self) -> set[str]:
+        """Return the identity keys of the devices of all users who are in a room of ours or invited, as last committed."""
+        rows = await self._database.fetch(
+            f"""SELECT curve25519 FROM matrix_device WHERE user_id IN (
+                SELECT user_id FROM matrix_member WHERE membership IN {KEY_MEMBERSHIPS})"""  # noqa: S608 - a constant
         )
+        return {row["curve25519"] for row in rows}
 
     async def mark(
         self, transaction: Transaction, users: Iterable[str], *, stale: bool = True, seconds: float = 0.0
@@ -217,34 +203,23 @@ class DeviceLists:
             *others,
         )
         if stale := sorted(set(others) - {row["user_id"] for row in rows}):
-            answer = await self.query(stale)
-            await self._database.commit(lambda transaction: self._apply_and_notify(transaction, stale, answer))
+            async with self.lock:
+                answer = await self.query(stale)
+                await self._database.commit(lambda transaction: self._apply_and_notify(transaction, stale, answer))
             self._on_commit()
 
-    async def query(self, users: Sequence[str]) -> DeviceAnswer:
-        """Query the homeserver. Never inside a commit."""
-        query = f"SELECT user_id, ed25519 FROM matrix_device WHERE user_id IN ({placeholders(len(users))})"  # noqa: S608
-        known = frozenset((row["user_id"], row["ed25519"]) for row in await self._database.fetch(query, *users))
+    async def query(self, users: Sequence[str]) -> Json:
+        """Query the homeserver. Never inside a commit; `lock` is held until the answer is applied."""
         body: Json = {"device_keys": {user: [] for user in users}}
-        answer = await self._client.request("POST", "keys", "query", body=body)
-        return DeviceAnswer(answer, known)
+        return await self._client.request("POST", "keys", "query", body=body)
 
-    async def apply_query(
-        self, transaction: Transaction, users: Sequence[str], answer: DeviceAnswer
-    ) -> list[IdentityChanged]:
-        """Replace these users' device lists; return changed identities.
-
-        A list that changed since the request, other than as this answer says, stays, and the user is due another query.
-        """
+    async def apply_query(self, transaction: Transaction, users: Sequence[str], answer: Json) -> list[IdentityChanged]:
+        """Replace these users' device lists; return changed identities."""
         changed: list[IdentityChanged] = []
         for user_id in users:
-            if not is_answered(answer.body, user_id):
+            if not is_answered(answer, user_id):
                 continue
-            rows = await transaction.fetch("SELECT ed25519 FROM matrix_device WHERE user_id=$1", user_id)
-            if answer.is_contradicted(user_id, [row["ed25519"] for row in rows]):
-                await self.mark(transaction, [user_id])
-                continue
-            changed += await self._apply_identity(transaction, user_id, master_key_of(answer.body, user_id))
+            changed += await self._apply_identity(transaction, user_id, master_key_of(answer, user_id))
             await self._apply_devices(transaction, user_id, answer)
         return changed
 
@@ -257,22 +232,18 @@ class DeviceLists:
         await self._rotate_untrusted(transaction, user_id, ())
         await self.mark(transaction, [user_id])
 
-    async def _apply_and_notify(self, transaction: Transaction, users: Sequence[str], answer: DeviceAnswer) -> None:
+    async def _apply_and_notify(self, transaction: Transaction, users: Sequence[str], answer: Json) -> None:
         if changed := await self.apply_query(transaction, users, answer):
             await self._sink(transaction, changed)
 
     async def _apply_identity(self, transaction: Transaction, user_id: str, master_key: str) -> list[IdentityChanged]:
         last_key = await transaction.fetchval("SELECT master_key FROM matrix_seen_identity WHERE user_id=$1", user_id)
         confirmed = await transaction.fetchval("SELECT master_key FROM matrix_confirmed WHERE user_id=$1", user_id)
-        await transaction.execute(
-            """
+        query = """
             INSERT INTO matrix_seen_identity (user_id, master_key, queried_ms) VALUES ($1, $2, $3)
             ON CONFLICT (user_id) DO UPDATE SET master_key=excluded.master_key, queried_ms=excluded.queried_ms
-            """,
-            user_id,
-            master_key,
-            int(self._clock.now() * 1000),
-        )
+            """
+        await transaction.execute(query, user_id, master_key, int(self._clock.now() * 1000))
         if not master_key and last_key is None and confirmed is None and not self._trust_on_first_use:
             return [IdentityChanged(user_id=user_id, master_key="", first=True)]
         if not master_key or master_key in {last_key, confirmed}:
@@ -282,25 +253,20 @@ class DeviceLists:
             return []
         return [IdentityChanged(user_id=user_id, master_key=master_key, first=confirmed is None)]
 
-    async def _apply_devices(self, transaction: Transaction, user_id: str, answer: DeviceAnswer) -> None:
+    async def _apply_devices(self, transaction: Transaction, user_id: str, answer: Json) -> None:
         """Replace a user's devices."""
         rows = await transaction.fetch("SELECT device_id, curve25519, ed25519 FROM matrix_device WHERE user_id=$1", user_id)
         before = {row["device_id"]: (row["curve25519"], row["ed25519"]) for row in rows}
-        now = devices_of(answer.body, user_id)
-        master_key = master_key_of(answer.body, user_id)
+        now = devices_of(answer, user_id)
+        master_key = master_key_of(answer, user_id)
         await transaction.execute("DELETE FROM matrix_device WHERE user_id=$1", user_id)
         for device, cross_signed in now:
-            await transaction.execute(
-                """
+            query = """
                 INSERT INTO matrix_device (user_id, device_id, curve25519, ed25519, cross_signed, master_key)
                 VALUES ($1, $2, $3, $4, $5, $6)
-                """,
-                user_id,
-                device.device_id,
-                device.curve25519,
-                device.ed25519,
-                cross_signed,
-                master_key,
+                """
+            await transaction.execute(
+                query, user_id, device.device_id, device.curve25519, device.ed25519, cross_signed, master_key
             )
             if device.device_id not in before:
                 await self.record_last_seen(transaction, device)  # counts as seen when first known

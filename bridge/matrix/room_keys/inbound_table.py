@@ -37,29 +37,18 @@ async def add_waiting(
 
     An event that waits already keeps its place and its deadline.
     """
-    await transaction.execute(
-        """
+    query = """
         INSERT INTO matrix_waiting (event_id, room_id, session_id, sender, event, needs, arrived, deadline_ms)
         VALUES ($1, $2, $3, $4, $5, $6, (SELECT COALESCE(MAX(arrived), 0) + 1 FROM matrix_waiting), $7)
         ON CONFLICT (event_id) DO UPDATE SET needs=excluded.needs
-        """,
-        event_id,
-        room_id,
-        session_id,
-        sender,
-        event,
-        needs,
-        deadline_ms,
-    )
+        """
+    await transaction.execute(query, event_id, room_id, session_id, sender, event, needs, deadline_ms)
 
 
 async def waiting_for_session(reader: Reader, room_id: str, session_id: str) -> list[Row]:
     """Return `event_id`, `room_id`, `sender` and `event` of a session's events, in the order of arrival."""
-    return await reader.fetch(
-        f"SELECT {_WAITING} FROM matrix_waiting WHERE room_id=$1 AND session_id=$2 ORDER BY arrived",  # noqa: S608
-        room_id,
-        session_id,
-    )
+    query = f"SELECT {_WAITING} FROM matrix_waiting WHERE room_id=$1 AND session_id=$2 ORDER BY arrived"  # noqa: S608
+    return await reader.fetch(query, room_id, session_id)
 
 
 async def waiting_for_sender(reader: Reader, user_id: str) -> list[Row]:
@@ -100,15 +89,11 @@ async def delete_waiting(transaction: Transaction, event_id: str) -> None:
 
 async def give_up(transaction: Transaction, event_id: str, *, room_id: str, sender: str) -> None:
     """Let an event of this sender in this room wait for nothing any more: it has expired, whatever key arrives."""
-    await transaction.execute(
-        """
+    query = """
         UPDATE matrix_waiting SET needs='key', session_id='', deadline_ms=0
         WHERE event_id=$1 AND room_id=$2 AND sender=$3
-        """,
-        event_id,
-        room_id,
-        sender,
-    )
+        """
+    await transaction.execute(query, event_id, room_id, sender)
 
 
 async def delete_waiting_of_room(transaction: Transaction, room_id: str) -> None:
@@ -142,15 +127,11 @@ _SELECT_READ: Final = """
 
 async def find(reader: Reader, room_id: str, session_id: str, sender: str) -> Row | None:
     """Return `sender_key`, `signing_key`, `ratchet`, `floor`, `accepted` and the room's `key_owner`; None when unknown."""
-    return await reader.fetchrow(
-        """
+    query = """
         SELECT i.sender_key, i.signing_key, i.ratchet, i.floor, i.accepted, r.key_owner FROM matrix_inbound i
         JOIN matrix_room r ON r.room_id = i.room_id WHERE i.room_id=$1 AND i.session_id=$2 AND i.sender=$3
-        """,
-        room_id,
-        session_id,
-        sender,
-    )
+        """
+    return await reader.fetchrow(query, room_id, session_id, sender)
 
 
 async def floor_of_deleted(reader: Reader, room_id: str, session_id: str) -> int:
@@ -179,8 +160,7 @@ async def put(
     floor: int,
 ) -> bool:
     """Store a session, or replace it by one of the same device that begins earlier; return whether it was stored."""
-    stored = await transaction.fetchval(
-        """
+    query = """
         INSERT INTO matrix_inbound
         (room_id, session_id, sender, sender_key, signing_key, first_index, ratchet, learned_ms, floor)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
@@ -189,16 +169,9 @@ async def put(
         WHERE matrix_inbound.sender_key = excluded.sender_key
         AND matrix_inbound.signing_key = excluded.signing_key AND matrix_inbound.first_index > excluded.first_index
         RETURNING session_id
-        """,
-        room_id,
-        session_id,
-        sender,
-        sender_key,
-        signing_key,
-        first_index,
-        ratchet,
-        learned_ms,
-        floor,
+        """
+    stored = await transaction.fetchval(
+        query, room_id, session_id, sender, sender_key, signing_key, first_index, ratchet, learned_ms, floor
     )
     return stored is not None
 
@@ -222,16 +195,11 @@ async def accepted_rows(reader: Reader, room_id: str) -> list[Row]:
 
 async def claim_index(transaction: Transaction, room_id: str, session_id: str, index: int, event_id: str) -> bool:
     """Claim an index for an event; return False if another event was read at it."""
-    await transaction.execute(
-        """
+    query = """
         INSERT INTO matrix_read (room_id, session_id, position, event_id) VALUES ($1, $2, $3, $4)
         ON CONFLICT DO NOTHING
-        """,
-        room_id,
-        session_id,
-        index,
-        event_id,
-    )
+        """
+    await transaction.execute(query, room_id, session_id, index, event_id)
     reader = await transaction.fetchval(
         "SELECT event_id FROM matrix_read WHERE room_id=$1 AND session_id=$2 AND position=$3", room_id, session_id, index
     )
@@ -255,15 +223,9 @@ async def advance(transaction: Transaction, session: Row, *, first: int, ratchet
     Return False if a key that begins earlier came meanwhile.
     """
     where = (session["room_id"], session["session_id"])
-    done = await transaction.fetchval(
-        """UPDATE matrix_inbound SET ratchet = $5, first_index = $4, floor = $4
-           WHERE room_id = $1 AND session_id = $2 AND sender = $3 AND first_index = $6 RETURNING session_id""",
-        *where,
-        session["sender"],
-        first,
-        ratchet,
-        session["first_index"],
-    )
+    query = """UPDATE matrix_inbound SET ratchet = $5, first_index = $4, floor = $4
+           WHERE room_id = $1 AND session_id = $2 AND sender = $3 AND first_index = $6 RETURNING session_id"""
+    done = await transaction.fetchval(query, *where, session["sender"], first, ratchet, session["first_index"])
     if done is None:
         return False
     await transaction.execute(
@@ -299,13 +261,10 @@ async def set_ratchet(transaction: Transaction, room_id: str, session_id: str, s
 
 async def forget_sessions(transaction: Transaction, room_id: str) -> None:
     """Delete the sessions of a room, which cannot be opened any more; their floors stay, as in `make_space`."""
-    await transaction.execute(
-        """INSERT INTO matrix_read (room_id, session_id, position, event_id)
+    query = """INSERT INTO matrix_read (room_id, session_id, position, event_id)
            SELECT room_id, session_id, floor - 1, $2 FROM matrix_inbound WHERE floor > 0 AND room_id = $1
-           ON CONFLICT (room_id, session_id, position) DO UPDATE SET event_id=excluded.event_id""",
-        room_id,
-        NO_EVENT,
-    )
+           ON CONFLICT (room_id, session_id, position) DO UPDATE SET event_id=excluded.event_id"""
+    await transaction.execute(query, room_id, NO_EVENT)
     await transaction.execute("DELETE FROM matrix_inbound WHERE room_id = $1", room_id)
 
 

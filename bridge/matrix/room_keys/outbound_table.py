@@ -53,14 +53,11 @@ _DELETE_RETIRED: Final = f"""
 
 async def active_session(reader: Reader, room_id: str, user_id: str) -> Row | None:
     """Return `session_id`, `ratchet`, `begun_ms` of an identity's active session, with its room's columns; else None."""
-    return await reader.fetchrow(
-        """
+    query = """
         SELECT s.session_id, s.ratchet, s.begun_ms, r.room_id, r.kind, r.owner, r.key_owner FROM matrix_session s
         JOIN matrix_room r ON r.room_id = s.room_id WHERE s.room_id=$1 AND s.user_id=$2 AND s.active
-        """,
-        room_id,
-        user_id,
-    )
+        """
+    return await reader.fetchrow(query, room_id, user_id)
 
 
 async def is_active(reader: Reader, session_id: str) -> bool:
@@ -81,26 +78,13 @@ async def begin(
     begun_ms: int,
 ) -> None:
     """Begin a session, the active one of its identity in that room. `next_index`: the first that is not reserved."""
-    await transaction.execute(
-        "UPDATE matrix_session SET active=$3, ratchet=NULL WHERE room_id=$1 AND user_id=$2 AND active",
-        room_id,
-        user_id,
-        False,
-    )
-    await transaction.execute(
-        """
+    query = "UPDATE matrix_session SET active=$3, ratchet=NULL WHERE room_id=$1 AND user_id=$2 AND active"
+    await transaction.execute(query, room_id, user_id, False)
+    query = """
         INSERT INTO matrix_session (session_id, room_id, user_id, first_key, ratchet, next_index, active, begun_ms)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
-        """,
-        session_id,
-        room_id,
-        user_id,
-        first_key,
-        ratchet,
-        next_index,
-        True,
-        begun_ms,
-    )
+        """
+    await transaction.execute(query, session_id, room_id, user_id, first_key, ratchet, next_index, True, begun_ms)
 
 
 async def reserve(transaction: Transaction, session_id: str, *, ratchet: bytes, next_index: int, index: int) -> int | None:
@@ -108,16 +92,11 @@ async def reserve(transaction: Transaction, session_id: str, *, ratchet: bytes, 
 
     `ratchet`: its state after them. No index is reserved twice, not even when the session was loaded a second time.
     """
-    stored: int | None = await transaction.fetchval(
-        """
+    query = """
         UPDATE matrix_session SET ratchet=$2, next_index=$3
         WHERE session_id=$1 AND active AND next_index <= $4 RETURNING next_index
-        """,
-        session_id,
-        ratchet,
-        next_index,
-        index,
-    )
+        """
+    stored: int | None = await transaction.fetchval(query, session_id, ratchet, next_index, index)
     return stored
 
 
@@ -137,15 +116,11 @@ async def retire_sessions_of(transaction: Transaction, user_id: str) -> None:
 
 async def retire_sessions_sent_to(transaction: Transaction, user_id: str, device_id: str) -> None:
     """Retire the sessions whose keys a device has, and delete the notes that it has them."""
-    await transaction.execute(
-        """
+    query = """
         UPDATE matrix_session SET active=$3, ratchet=NULL WHERE active AND session_id IN
         (SELECT session_id FROM matrix_sent WHERE user_id=$1 AND device_id=$2)
-        """,
-        user_id,
-        device_id,
-        False,
-    )
+        """
+    await transaction.execute(query, user_id, device_id, False)
     await transaction.execute("DELETE FROM matrix_sent WHERE user_id=$1 AND device_id=$2", user_id, device_id)
 
 
@@ -178,76 +153,55 @@ async def owed_keys(
     if members_only or room_id is None:
         where = f"{where} AND {_WHERE_MEMBER}"
     had = "" if again else _NOT_SENT
-    return await reader.fetch(
-        f"""
+    query = f"""
         SELECT s.session_id, s.room_id, s.first_key, r.key_owner, CASE WHEN x.owed THEN x.mark END AS mark, {DEVICE_COLUMNS}
         FROM matrix_session s JOIN matrix_room r ON r.room_id = s.room_id CROSS JOIN {TRUSTED}
         LEFT JOIN matrix_sent x
         ON x.session_id = s.session_id AND x.user_id = d.user_id AND x.device_id = d.device_id
         WHERE s.user_id = $1 AND d.user_id IN ({placeholders(len(users), after=1)}) AND {where} {had}
         ORDER BY s.begun_ms DESC
-        """,  # noqa: S608 - placeholders and constants only
-        sender,
-        *users,
-        *([] if room_id is None else [room_id]),
-    )
+        """  # noqa: S608 - placeholders and constants only
+    return await reader.fetch(query, sender, *users, *([] if room_id is None else [room_id]))
 
 
 async def withheld_keys(reader: Reader, sender: str, users: Sequence[str]) -> list[Row]:
     """Return `session_id`, `room_id`, `user_id`, `device_id` of devices that get no key and were not told so."""
-    return await reader.fetch(
-        f"""
+    query = f"""
         SELECT s.session_id, s.room_id, d.user_id, d.device_id FROM matrix_session s CROSS JOIN matrix_device d
         WHERE s.user_id = $1 AND s.active AND d.user_id IN ({placeholders(len(users), after=1)}) AND {_WHERE_MEMBER}
         AND NOT EXISTS (SELECT 1 FROM matrix_confirmed c
             WHERE c.user_id = d.user_id AND c.master_key = d.master_key AND d.cross_signed)
         AND NOT EXISTS (SELECT 1 FROM matrix_withheld w
             WHERE w.session_id = s.session_id AND w.user_id = d.user_id AND w.device_id = d.device_id)
-        """,  # noqa: S608 - placeholders and constants only
-        sender,
-        *users,
-    )
+        """  # noqa: S608 - placeholders and constants only
+    return await reader.fetch(query, sender, *users)
 
 
 async def record_owed(transaction: Transaction, session_id: str, user_id: str, device_id: str) -> int | None:
     """Note that the key of a session is due to a device; return its mark, or None if that session is deleted."""
-    mark: int | None = await transaction.fetchval(
-        """
+    query = """
         INSERT INTO matrix_sent (session_id, user_id, device_id, owed)
         SELECT session_id, $2, $3, TRUE FROM matrix_session WHERE session_id=$1
         ON CONFLICT (session_id, user_id, device_id) DO UPDATE SET owed=TRUE RETURNING mark
-        """,
-        session_id,
-        user_id,
-        device_id,
-    )
+        """
+    mark: int | None = await transaction.fetchval(query, session_id, user_id, device_id)
     return mark
 
 
 async def record_sent(transaction: Transaction, session_id: str, user_id: str, device_id: str, *, mark: int) -> None:
     """Note that a key was delivered; it stays due if the device asked for it since this mark was read."""
-    await transaction.execute(
-        "UPDATE matrix_sent SET owed=$5 WHERE session_id=$1 AND user_id=$2 AND device_id=$3 AND mark=$4",
-        session_id,
-        user_id,
-        device_id,
-        mark,
-        False,
-    )
+    query = "UPDATE matrix_sent SET owed=$5 WHERE session_id=$1 AND user_id=$2 AND device_id=$3 AND mark=$4"
+    await transaction.execute(query, session_id, user_id, device_id, mark, False)
 
 
 async def record_withheld(transaction: Transaction, session_id: str, user_id: str, device_id: str) -> None:
     """Note that a device was told that it gets no key of a session, if that still exists."""
-    await transaction.execute(
-        """
+    query = """
         INSERT INTO matrix_withheld (session_id, user_id, device_id)
         SELECT session_id, $2, $3 FROM matrix_session WHERE session_id=$1
         ON CONFLICT DO NOTHING
-        """,
-        session_id,
-        user_id,
-        device_id,
-    )
+        """
+    await transaction.execute(query, session_id, user_id, device_id)
 
 
 async def devices_with_keys(reader: Reader, user_id: str) -> set[str]:

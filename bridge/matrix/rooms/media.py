@@ -48,30 +48,18 @@ async def record_upload(transaction: Transaction, mxc: str, *, room_id: str, use
     """
     if await transaction.fetchval(query, room_id) is None:
         return False
-    await transaction.execute(
-        """
+    query = """
         INSERT INTO matrix_upload (mxc, room_id, user_id, at_ms, due_ms, joined) VALUES ($1, $2, $3, $4, $5, $6)
         ON CONFLICT DO NOTHING
-        """,
-        mxc,
-        room_id,
-        user_id,
-        at_ms,
-        at_ms + int(MAX_AGE * 1000),
-        False,
-    )
+        """
+    await transaction.execute(query, mxc, room_id, user_id, at_ms, at_ms + int(MAX_AGE * 1000), False)
     return True
 
 
 async def record_linked_media(transaction: Transaction, mxc: str, *, room_id: str, event_id: str, at_ms: int) -> None:
     """Note an upload that a message links, in the commit that puts the message on the deletion index."""
-    await transaction.execute(
-        "INSERT INTO matrix_upload (mxc, room_id, event_id, at_ms) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
-        mxc,
-        room_id,
-        event_id,
-        at_ms,
-    )
+    query = "INSERT INTO matrix_upload (mxc, room_id, event_id, at_ms) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING"
+    await transaction.execute(query, mxc, room_id, event_id, at_ms)
 
 
 async def uploads_of(reader: Reader, room_id: str) -> list[str]:

@@ -170,30 +170,17 @@ async def record_room(
     transaction: Transaction, room: Room, *, members: Mapping[str, str], levels: Mapping[str, int]
 ) -> None:
     """Note a room, with its first memberships and power levels; a second call changes its owner only."""
-    await transaction.execute(
-        """
+    query = """
         INSERT INTO matrix_room (room_id, kind, owner, key_owner) VALUES ($1, $2, $3, $4)
         ON CONFLICT (room_id) DO UPDATE SET owner=excluded.owner
-        """,
-        room.room_id,
-        room.kind,
-        room.owner,
-        room.key_owner,
-    )
+        """
+    await transaction.execute(query, room.room_id, room.kind, room.owner, room.key_owner)
     for user_id, membership in members.items():
-        await transaction.execute(
-            "INSERT INTO matrix_member (room_id, user_id, membership) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
-            room.room_id,
-            user_id,
-            membership,
-        )
+        query = "INSERT INTO matrix_member (room_id, user_id, membership) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING"
+        await transaction.execute(query, room.room_id, user_id, membership)
     for user_id, level in levels.items():
-        await transaction.execute(
-            "INSERT INTO matrix_level (room_id, user_id, level) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
-            room.room_id,
-            user_id,
-            level,
-        )
+        query = "INSERT INTO matrix_level (room_id, user_id, level) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING"
+        await transaction.execute(query, room.room_id, user_id, level)
 
 
 async def set_owner(transaction: Transaction, room_id: str, owner: str) -> None:
@@ -220,13 +207,10 @@ async def delete_unassigned_rooms(transaction: Transaction) -> None:
 
 async def members_of_lost_rooms(reader: Reader, thread: str, room_id: str) -> list[str]:
     """Return the members of the lost rooms of a thread that has this room now, our identities included."""
-    rows = await reader.fetch(
-        f"""SELECT DISTINCT m.user_id FROM matrix_member m JOIN matrix_room r ON r.room_id = m.room_id
+    query = f"""SELECT DISTINCT m.user_id FROM matrix_member m JOIN matrix_room r ON r.room_id = m.room_id
             WHERE r.kind = 'thread' AND r.owner = $1 AND r.room_id <> $2 AND m.membership IN {KEY_MEMBERSHIPS}
-            ORDER BY m.user_id""",  # noqa: S608 - a constant
-        thread,
-        room_id,
-    )
+            ORDER BY m.user_id"""  # noqa: S608 - a constant
+    rows = await reader.fetch(query, thread, room_id)
     return [row["user_id"] for row in rows]
 
 
@@ -339,15 +323,11 @@ async def gone_from_desk(reader: Reader) -> frozenset[str]:
 async def set_membership(transaction: Transaction, room_id: str, user_id: str, membership: str) -> str:
     """Write a membership and return the one before, or an empty string."""
     before = await transaction.fetchval(_SELECT_MEMBERSHIP, room_id, user_id)
-    await transaction.execute(
-        """
+    query = """
         INSERT INTO matrix_member (room_id, user_id, membership) VALUES ($1, $2, $3)
         ON CONFLICT (room_id, user_id) DO UPDATE SET membership=excluded.membership
-        """,
-        room_id,
-        user_id,
-        membership,
-    )
+        """
+    await transaction.execute(query, room_id, user_id, membership)
     return str(before or "")
 
 

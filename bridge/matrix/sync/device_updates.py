@@ -14,7 +14,7 @@ from bridge.background.loop import BackgroundLoop
 from bridge.matrix.api.events import IdentityConfirmed, MatrixEvent
 from bridge.matrix.api.http_client import Permanent, TokenRefused
 from bridge.matrix.api.json_fields import Json
-from bridge.matrix.olm.cross_signing import DeviceAnswer, is_answered
+from bridge.matrix.olm.cross_signing import is_answered
 from bridge.matrix.olm.identity import Identity
 from bridge.matrix.olm.to_device import ToDeviceBatch
 from bridge.matrix.room_keys import confirmed_identities, inbound_table
@@ -136,16 +136,17 @@ class DeviceListUpdates:
 
     async def _refresh(self, marks: Sequence[tuple[str, int]]) -> None:
         try:
-            answer = await self._devices.query([user_id for user_id, _ in marks])
-            if unanswered := [mark for mark in marks if not is_answered(answer.body, mark[0])]:
+            async with self._devices.lock:
+                answer = await self._devices.query([user_id for user_id, _ in marks])
+                unanswered = [mark for mark in marks if not is_answered(answer, mark[0])]
+                marks = [mark for mark in marks if mark not in unanswered]
+                await self._database.commit(lambda transaction: self._apply(transaction, marks, answer))
+            if unanswered:
                 # Users who have left our rooms are not queried any more; they are marked again if they come back.
                 await self._database.commit(partial(confirmed_identities.clear_outsiders, marks=unanswered))
                 await self._postpone(unanswered, UNANSWERED_SECONDS)
-                marks = [mark for mark in marks if mark not in unanswered]
-            users = [user_id for user_id, _ in marks]
-            await self._database.commit(lambda transaction: self._apply(transaction, marks, answer))
             self._on_commit()
-            late = {device.user_id for device in await self._key_sharing.share_everywhere(users)}
+            late = {device.user_id for device in await self._key_sharing.share_everywhere([user for user, _ in marks])}
         except TokenRefused:
             raise
         except Permanent:
@@ -166,7 +167,7 @@ class DeviceListUpdates:
         due = int((self._clock.now() + seconds) * 1000)
         await self._database.commit(partial(confirmed_identities.postpone, marks=marks, due_ms=due))
 
-    async def _apply(self, transaction: Transaction, marks: Sequence[tuple[str, int]], answer: DeviceAnswer) -> None:
+    async def _apply(self, transaction: Transaction, marks: Sequence[tuple[str, int]], answer: Json) -> None:
         users = [user_id for user_id, _ in marks]
         items: list[MatrixEvent] = [*await self._devices.apply_query(transaction, users, answer)]
         items += [IdentityConfirmed(user_id=user_id) for user_id in await take_unannounced(transaction, users)]
