@@ -20,8 +20,6 @@ import asyncpg
 from bridge.storage.errors import Unavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from bridge.runtime.postgres_url import PostgresUrl
     from bridge.storage.database import Reader
     from bridge.storage.postgres_connection import PostgresPlace
@@ -125,37 +123,18 @@ async def probe(url: PostgresUrl, application_name: str, *, end_sessions: bool =
     return PostgresFacts(**dict(row), sessions=sessions)
 
 
-HEALTH: Final = """SELECT current_setting('server_version_num')::int AS version,
-    current_setting('server_encoding') AS encoding,
-    'B' < 'a' AND 'a-b' < 'aa' AS orders_bytes,
-    pg_is_in_recovery() AS is_replica,
+HEALTH: Final = """SELECT current_setting('server_version_num')::int AS version, pg_is_in_recovery() AS is_replica,
     current_setting('fsync') = 'on' AND current_setting('full_page_writes') = 'on' AS is_durable,
     current_setting('synchronous_commit') AS synchronous_commit,
     current_setting('autovacuum') = 'on' AND current_setting('track_counts') = 'on' AS autovacuum,
     current_setting('max_connections')::bigint - current_setting('superuser_reserved_connections')::bigint
         - (SELECT count(*) FROM pg_stat_activity WHERE datname IS NOT NULL) AS free_connections,
-    EXTRACT(EPOCH FROM clock_timestamp())::float8 AS clock,
-    pg_database_size(current_database()) AS bytes,
-    (SELECT setting FROM pg_settings WHERE name = 'data_directory') AS directory,
-    current_setting('archive_mode') <> 'off' AS archives,
+    pg_database_size(current_database()) AS bytes, current_setting('archive_mode') <> 'off' AS archives,
     (SELECT last_failed_time IS NOT NULL AND last_failed_time > COALESCE(last_archived_time, '-infinity')
         FROM pg_stat_archiver) AS archive_fails,
-    pg_size_bytes(current_setting('wal_keep_size')) AS kept_log_bytes,
     COALESCE(current_setting('wal_recycle', TRUE), 'on') = 'on' AS recycles_log,
-    COALESCE(current_setting('max_slot_wal_keep_size', TRUE), '-1') = '-1' AS slots_keep_all,
-    current_setting('synchronous_standby_names') <> '' AND current_setting('synchronous_commit') <> 'local'
-        AS is_synchronous,
-    (SELECT count(*) FROM pg_stat_replication) AS replicas,
-    (SELECT count(*) FROM pg_stat_progress_basebackup) AS base_backups,
     (SELECT EXTRACT(EPOCH FROM clock_timestamp() - min(xact_start))::float8 FROM pg_stat_activity
-        WHERE datname = current_database() AND pid <> pg_backend_pid()) AS oldest_transaction,
-    (SELECT count(*) FROM pg_prepared_xacts WHERE database = current_database()) AS prepared_count"""
-SLOTS: Final = """SELECT slot_name AS name, active, COALESCE(wal_status, '') AS status, CASE WHEN pg_is_in_recovery() THEN 0
-        ELSE pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn)::bigint END AS kept_bytes
-    FROM pg_replication_slots WHERE restart_lsn IS NOT NULL ORDER BY slot_name"""
-DEAD_ROWS: Final = """SELECT s.relname AS name, s.n_live_tup AS live, s.n_dead_tup AS dead,
-        COALESCE('autovacuum_enabled=false' = ANY (c.reloptions), FALSE) AS left_out
-    FROM pg_stat_user_tables s JOIN pg_class c ON c.oid = s.relid WHERE s.schemaname = ANY ($1) ORDER BY s.relname"""
+        WHERE datname = current_database() AND pid <> pg_backend_pid()) AS oldest_transaction"""
 LOCKS: Final = """SELECT l.pid, l.virtualtransaction AS transaction, l.locktype = 'advisory' AS commits
     FROM pg_locks l LEFT JOIN pg_class c ON l.locktype = 'relation' AND c.oid = l.relation
     WHERE l.granted AND l.pid <> pg_backend_pid()
@@ -167,70 +146,32 @@ LOCKS: Final = """SELECT l.pid, l.virtualtransaction AS transaction, l.locktype 
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PostgresSlot:
-    """A replication slot. `kept_bytes`: of log that the server keeps for it; `status`: the server's word for that."""
-
-    name: str
-    active: bool
-    status: str
-    kept_bytes: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PostgresTable:
-    """A table, by the server's statistics. `left_out`: autovacuum passes it over."""
-
-    name: str
-    live: int
-    dead: int
-    left_out: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class PostgresHealth:
     """How a server and a database on it are, as far as the role sees it.
 
-    `is_durable`: a crash loses nothing that was synced; `orders_bytes`: text is ordered by its bytes; `clock`: the
-    server's, in seconds since the epoch; `directory`: its data directory, None where the role may not read it;
-    `kept_log_bytes`: of the write-ahead log that it keeps for replicas; `recycles_log`: used files of the log are kept
-    under other names, with their content; `slots_keep_all`: slots keep the log without limit; `is_synchronous`: a commit
-    waits for a replica; `oldest_transaction`: seconds; `prepared_count`: transactions left prepared.
+    `is_durable`: a crash loses nothing that was synced; `recycles_log`: used files of the write-ahead log are kept under
+    other names, with their content; `oldest_transaction`: seconds.
     """
 
     version: int
-    encoding: str
-    orders_bytes: bool
     is_replica: bool
     is_durable: bool
     synchronous_commit: str
     autovacuum: bool
     free_connections: int
-    clock: float
     bytes: int
-    directory: str | None
     archives: bool
     archive_fails: bool
-    kept_log_bytes: int
     recycles_log: bool
-    slots_keep_all: bool
-    is_synchronous: bool
-    replicas: int
-    base_backups: int
     oldest_transaction: float | None
-    prepared_count: int
-    slots: tuple[PostgresSlot, ...]
-    tables: tuple[PostgresTable, ...]
 
 
-async def ask_health(reader: Reader, schemas: Sequence[str]) -> PostgresHealth:
-    """Ask a server how it is. `schemas`: whose tables are looked at. Raises `DatabaseError`."""
+async def ask_health(reader: Reader) -> PostgresHealth:
+    """Ask a server how it is. Raises `DatabaseError`."""
     row = await reader.fetchrow(HEALTH)
     if row is None:
         raise Unavailable("no row")
-    slots = tuple(PostgresSlot(**dict(slot)) for slot in await reader.fetch(SLOTS))
-    # Our statements take no list as a value: the names of our schemas are joined.
-    tables = await reader.fetch(DEAD_ROWS.replace("$1", "string_to_array($1, ' ')"), " ".join(schemas))
-    return PostgresHealth(**dict(row), slots=slots, tables=tuple(PostgresTable(**dict(table)) for table in tables))
+    return PostgresHealth(**dict(row))
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,8 +36,6 @@ from bridge.storage.errors import (
 
 T = TypeVar("T")
 
-WAL_RESET_FIXED: Final = 3_051_003
-"""The first SQLite without the WAL-reset fault, as its own number."""
 BUSY_MS: Final = 5000
 STATEMENTS: Final = 256
 """The number of prepared statements that are kept: about as many as the bridge has."""
@@ -172,11 +170,6 @@ MEMORY: Final = ":memory:"
 """Instead of a path: a database without a file."""
 
 
-def version() -> str:
-    """Return SQLite's version, such as `3.54.1`."""
-    return apsw.sqlite_lib_version()
-
-
 @contextlib.contextmanager
 def snapshot(path: Path, *, busy_ms: int = BUSY_MS) -> Iterator[SqliteConnection]:
     """Read a database as it is at one moment, in one transaction. Raises `DatabaseError`."""
@@ -210,17 +203,6 @@ def find_damage(path: Path) -> str:
     except Corrupt as error:
         return error.code
     return "" if result == "ok" else result
-
-
-def overwrites_deleted() -> bool:
-    """Whether this SQLite can overwrite deleted rows (`PRAGMA secure_delete`)."""
-    with contextlib.closing(SqliteConnection(MEMORY)) as connection:
-        return bool(connection.fetchval("PRAGMA secure_delete = ON") == 1)
-
-
-def has_wal_reset_fix() -> bool:
-    """Whether this SQLite is without the WAL-reset fault."""
-    return apsw.SQLITE_VERSION_NUMBER >= WAL_RESET_FIXED
 
 
 def translate(error: apsw.Error) -> DatabaseError:

@@ -25,8 +25,7 @@ from nio.store import SqliteMemoryStore
 
 from bridge.matrix.olm.cross_signing import CrossSigningSeeds, device_signing_body, self_sign
 from bridge.runtime import log
-from deploy.canary.handsets import Unreachable
-from deploy.canary.polling import wait_until
+from deploy.canary.handsets import Unreachable, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Iterator

@@ -6,6 +6,7 @@ too. The texts are random and meaningless.
 
 from __future__ import annotations
 
+import asyncio
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -14,9 +15,12 @@ import aiohttp
 from bridge.runtime.canary_keys import CANARY_NUMBER
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from bot.model.line_incidents import CanaryStep
 
 TIMEOUT: Final = aiohttp.ClientTimeout(total=10)
+POLL_SECONDS: Final = 0.5
 
 
 class Unreachable(Exception):  # noqa: N818 - the name says what happened
@@ -87,3 +91,9 @@ async def _ask(http: aiohttp.ClientSession, method: str, url: str, **request: An
             return await answer.json() if answer.content_type == "application/json" else {}
     except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
         raise Unreachable from error
+
+
+async def wait_until(condition: Callable[[], Awaitable[bool]]) -> None:
+    """Poll until the condition is true; the caller sets a limit. Raises what `condition` raises."""
+    while not await condition():  # noqa: ASYNC110 - nothing tells of it
+        await asyncio.sleep(POLL_SECONDS)

@@ -13,8 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol
 
 from bot.model.line_incidents import CanaryStep
-from deploy.canary.handsets import Unreachable
-from deploy.canary.polling import wait_until
+from deploy.canary.handsets import Unreachable, wait_until
 
 if TYPE_CHECKING:
     from deploy.canary.handsets import Handset

@@ -26,8 +26,7 @@ from bridge.runtime import log
 from bridge.runtime.canary_keys import CanaryKeys
 from bridge.runtime.settings import read_secret
 from deploy.canary.account import signed_in
-from deploy.canary.handsets import CanaryRouteClient, RehearsalHandset, Unreachable
-from deploy.canary.polling import wait_until
+from deploy.canary.handsets import CanaryRouteClient, RehearsalHandset, Unreachable, wait_until
 from deploy.canary.round_trip import Trip, make_trip
 from deploy.data_dir.atomic_files import make_private_directory, write_atomically
 

@@ -112,10 +112,10 @@ async def run_checks(layout: Layout, *, seconds: float = LIMIT_SECONDS) -> tuple
     held_after = HELD_SECONDS if pack is None else float(pack.settings.late_after_seconds)
     async with aiohttp.ClientSession() as http:
         probes = [
-            Probe(names=("vacuum",), ask=of_thread(lambda: _static_rows(config, pack)), do="Ask again."),
+            Probe(names=("on-call",), ask=of_thread(lambda: _static_rows(config, pack)), do="Ask again."),
             *machine_probes(layout, config, http, seconds=seconds),
             *database_probes(layout, config, pack, wait_ms=int(seconds * 500)),
-            texts_probe(config, http, seconds=seconds),
+            texts_probe(config, seconds=seconds),
             *HomeserverQuestions(layout, config, http, seconds=seconds, held_after=held_after).probes(),
             *outside_probes(config, http),
         ]
@@ -145,7 +145,7 @@ def _report(rows: Sequence[CheckResult], problems: Sequence[str]) -> CheckReport
 
 def _static_rows(config: Config, pack: Pack | None) -> list[CheckResult]:
     """Return the rows that need no answer of another part."""
-    rows = [shared_checks.check_on_call(config), shared_checks.check_secure_delete()]
+    rows = [shared_checks.check_on_call(config)]
     return [*rows, shared_checks.check_packs(config, pack)] if pack is not None else rows
 
 
@@ -155,7 +155,6 @@ def _without_configuration(layout: Layout) -> list[Probe]:
     return [
         Probe(names=("disk",), ask=of_thread(lambda: [shared_checks.check_disk_space(layout)]), do=again),
         Probe(names=("disk",), ask=of_thread(lambda: [doctor_files.check_logs(layout)]), do=again),
-        Probe(names=("vacuum",), ask=of_thread(lambda: [shared_checks.check_secure_delete()]), do=again),
     ]
 
 

@@ -7,12 +7,9 @@ A fault that a person may correct within days is only a warning in `status`.
 from __future__ import annotations
 
 import asyncio
-import re
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
-
-import aiohttp
 
 from bridge.config.load import ConfigError, parse
 from bridge.inbound.arrivals import HOUR, ArrivalHistory
@@ -22,7 +19,6 @@ from bridge.tables import line_state
 from bridge.tables.cross_table import inspection
 from bridge.tables.sent_texts import ID_RETENTION
 from deploy.data_dir import offline
-from deploy.data_dir.layout import HOST
 from deploy.doctor.database_probes import UNREADABLE, check_desk, check_lock
 from deploy.doctor.machine_probes import check_disks, check_restarts
 from deploy.doctor.postgres_probes import AWAY, server_problem
@@ -46,10 +42,9 @@ LOOK_SECONDS: Final = 1.0
 """Seconds between two reads of the oldest event: a decision takes milliseconds, and the inbox has no times."""
 LOCK_MS: Final = 1000
 """How long to wait for the write lock; a commit takes some milliseconds."""
-NOT_KEPT: Final = re.compile(rb"^quietline_texts_not_kept_total (\S+)", re.MULTILINE)
 
 
-def texts_probe(config: Config, http: aiohttp.ClientSession, *, seconds: float) -> Probe:
+def texts_probe(config: Config, *, seconds: float) -> Probe:
     """Return the probe of waiting events and texts. `seconds`: its limit."""
     wait_ms = int(seconds * 250)
 
@@ -64,13 +59,13 @@ def texts_probe(config: Config, http: aiohttp.ClientSession, *, seconds: float) 
             await asyncio.sleep(min(LOOK_SECONDS, seconds / 4))
             waiting, last = await in_thread(read)
         stands = first is not None and waiting.oldest_event == first
-        return [check_waiting(waiting, last, stands=stands, not_kept=await _ask_not_kept(config, http))]
+        return [check_waiting(waiting, last, stands=stands)]
 
     return Probe(names=(TEXTS,), ask=ask, do=UNREADABLE if config.database is None else AWAY)
 
 
-def check_waiting(waiting: WaitingRows, last: str, *, stands: bool = False, not_kept: int | None = None) -> CheckResult:
-    """Judge waiting rows. `stands`: the oldest event was read twice; `not_kept`: texts lost since the bridge's start."""
+def check_waiting(waiting: WaitingRows, last: str, *, stands: bool = False) -> CheckResult:
+    """Judge waiting rows. `stands`: the oldest event was read twice."""
     what = (
         f"{last}; {waiting.event_count} wait for a decision, {waiting.outbox_count} to leave, {waiting.unknown} are unknown"
     )
@@ -82,10 +77,6 @@ def check_waiting(waiting: WaitingRows, last: str, *, stands: bool = False, not_
         )
         what = f"{what}; the oldest waits to leave for {minutes:.0f} minutes"
         return CheckResult(name=TEXTS, ok=False, what=what, do=do)
-    if not_kept:
-        what = f"{what}; {not_kept} came and were not kept since the bridge was started"
-        do = "The carrier brings them again for a while; then look in its portal. Conversations without a key: standby.md."
-        return CheckResult(name=TEXTS, ok=True, what=what, do=do, warning=True)
     if stands:
         do = "Ask again. If it stays, is the machine overloaded (`quietline doctor`), and what says the log of the bridge?"
         return CheckResult(name=TEXTS, ok=True, what=f"{what}; the oldest was not decided at once", do=do, warning=True)
@@ -141,24 +132,6 @@ def _status_rows(layout: Layout, config: Config) -> list[CheckResult]:
 
 def _as_warning(row: CheckResult, *, quiet: bool = False) -> CheckResult:
     return row if row.ok else replace(row, ok=True, warning=not quiet)
-
-
-async def _ask_not_kept(config: Config, http: aiohttp.ClientSession) -> int | None:
-    """Return from the running bridge's metrics, if it has any, how many texts it could not store."""
-    if config.metrics is None:
-        return None
-    host, port = config.metrics.address
-    try:
-        async with http.get(f"http://{_url_host(host)}:{port}/metrics", timeout=aiohttp.ClientTimeout(total=1)) as answer:
-            match = NOT_KEPT.search(await answer.read())
-            return None if match is None else int(float(match[1]))
-    except (aiohttp.ClientError, OSError, TimeoutError, ValueError):
-        return None
-
-
-def _url_host(host: str) -> str:
-    shown = {"0.0.0.0": HOST, "::": "::1"}.get(host, host)
-    return f"[{shown}]" if ":" in shown else shown
 
 
 def _hours(seconds: float) -> str:

@@ -11,16 +11,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import shutil
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
-from urllib.parse import urlsplit
 
-from bridge.app.line_files import CREATE, SERVER, SERVER_REMEDIES
-from bridge.runtime.settings import is_private_host
+from bridge.app.line_files import SERVER, SERVER_REMEDIES
 from bridge.storage.errors import DatabaseError, Unavailable, UnsuitableServer
-from bridge.storage.postgres_connection import OLDEST, PostgresConnection, PostgresPlace, connect
+from bridge.storage.postgres_connection import PostgresConnection, PostgresPlace, connect
 from bridge.storage.postgres_probe import PostgresHealth, ask_health, find_holders
 from deploy.doctor.probes import NoAnswer, Probe, of_thread
 from deploy.inspect.check_report import CheckResult
@@ -32,7 +28,6 @@ if TYPE_CHECKING:
 
     from bridge.config.sections import Config
 
-SCHEMAS: Final = ("main", "voice")
 AWAY: Final = (
     "Start it, or write the right URL into the file of database.url_file. Texts are answered 503 and come again; the "
     "bridge goes on by itself when it is back."
@@ -43,8 +38,6 @@ MIB: Final = 2**20
 LONG_SECONDS: Final = 3600.0
 """Seconds after which an open transaction is a fault, because it prevents the vacuum of later deletions."""
 FREE_CONNECTIONS: Final = 5
-CLOCK_SECONDS: Final = 60.0
-MIN_FREE_BYTES: Final = 1024 * MIB
 
 
 def postgres_probes(config: Config, *, wait_ms: int) -> list[Probe]:
@@ -58,8 +51,8 @@ def postgres_probes(config: Config, *, wait_ms: int) -> list[Probe]:
 
     async def health() -> Sequence[CheckResult]:
         async with probe_connection(config, wait_ms) as connection:
-            server = await ask_health(connection, SCHEMAS)
-        return [check_server(server, config, now=time.time())]
+            server = await ask_health(connection)
+        return [check_server(server, config)]
 
     def leader() -> Iterator[CheckResult]:
         try:
@@ -128,9 +121,9 @@ async def check_lock(connection: PostgresConnection, *, wait_ms: int) -> CheckRe
     return CheckResult(name=name, ok=False, what=what, do=do)
 
 
-def check_server(server: PostgresHealth, config: Config, *, now: float) -> CheckResult:
+def check_server(server: PostgresHealth, config: Config) -> CheckResult:
     """Whether commits on the server are durable, and it accepts writes."""
-    name, every = "database server", list(_server_faults(server, config, now))
+    name, every = "database server", list(_server_faults(server, config))
     if not (shown := [each for each in every if each[2]] or every):
         well = f"PostgreSQL {server.version // 10_000}, {server.bytes // MIB} MiB, keeps what it says that it keeps"
         return CheckResult(name=name, ok=True, what=well)
@@ -138,23 +131,15 @@ def check_server(server: PostgresHealth, config: Config, *, now: float) -> Check
     return CheckResult(name=name, ok=not shown[0][2], what=what, do=do, warning=not shown[0][2])
 
 
-def _server_faults(server: PostgresHealth, config: Config, now: float) -> Iterator[tuple[str, str, bool]]:
-    """Yield for each finding a sentence, the remedy, and True for a fault, False for a warning."""
+def _server_faults(server: PostgresHealth, config: Config) -> Iterator[tuple[str, str, bool]]:
+    """Yield for each finding a sentence, the remedy, and True for a fault, False for a warning.
+
+    What a start refuses (version, encoding, order of text) is not asked again.
+    """
     if server.is_replica:
         yield (
             "is a replica, which only reads",
             "Write the primary's URL into the file of database.url_file, or promote it.",
-            True,
-        )
-    unfit = {
-        "version": server.version < OLDEST,
-        "encoding": server.encoding != "UTF8",
-        "collation": not server.orders_bytes,
-    }
-    for name in (name for name, is_so in unfit.items() if is_so):
-        yield (
-            SERVER_REMEDIES[name],
-            f"To {CREATE.replace('make it again, empty', 'make one that will do')}; move the line.",
             True,
         )
     if not server.is_durable:
@@ -170,11 +155,6 @@ def _server_faults(server: PostgresHealth, config: Config, now: float) -> Iterat
     if server.free_connections < FREE_CONNECTIONS:
         what = f"has {max(server.free_connections, 0)} connections left; a bridge needs ten when it starts"
         yield what, "Raise max_connections, or end what holds so many.", True
-    if (free := _free_bytes(server, config)) is not None and free < MIN_FREE_BYTES:
-        yield f"its disk has {free // MIB} MiB left", "Make room: on a full disk it takes no text.", True
-    if abs(apart := server.clock - now) > CLOCK_SECONDS:
-        what = f"its clock is {abs(apart):.0f} seconds {'ahead of' if apart > 0 else 'behind'} this machine's"
-        yield what, "Synchronise both clocks (NTP). Texts go on: the line's times are this machine's.", False
     yield from _retention_faults(server, None if config.database is None else config.database.copies_kept_days)
 
 
@@ -199,13 +179,3 @@ def _retention_faults(server: PostgresHealth, copies_kept_days: int | None) -> I
     elif copies_kept_days == 0 and server.archives:
         what = "it archives its log, though database.copies_kept_days says that no copy is kept"
         yield what, "Say for how many days, and let the archive end then; or set archive_mode off.", False
-
-
-def _free_bytes(server: PostgresHealth, config: Config) -> int | None:
-    """Return the free bytes on the server's disk; None when it is on another machine, or they are unknown."""
-    host = urlsplit(config.database_url or "").hostname or ""
-    if server.directory is None or host not in {"localhost", "127.0.0.1", "::1"} or not is_private_host(host):
-        return None
-    with contextlib.suppress(OSError):
-        return shutil.disk_usage(Path(server.directory)).free
-    return None

@@ -24,7 +24,7 @@ from bridge.matrix.api.module_api import (
 from bridge.matrix.olm.cross_signing import derive_master_key, master_key_of
 from bridge.matrix.olm.identity_table import peek_device_id
 from bridge.storage.errors import DatabaseError
-from bridge.storage.sqlite_connection import BUSY_MS, has_wal_reset_fix, overwrites_deleted, version
+from bridge.storage.sqlite_connection import BUSY_MS
 from deploy.data_dir import offline
 from deploy.data_dir.secret_files import SetupError
 from deploy.inspect.check_report import CheckResult
@@ -77,16 +77,6 @@ def check_disk_space(layout: Layout) -> CheckResult:
     room = f"Make room where {layout.data} is: on a full disk texts are refused, and the carrier gives up after a while."
     do = "" if ok else room
     return CheckResult(name="disk", ok=ok, what=f"{free // 1024**2} MiB are free", do=do)
-
-
-def check_secure_delete() -> CheckResult:
-    """Whether our SQLite overwrites deleted rows, as the bridge requires, and loses no commit at a checkpoint."""
-    overwritten = overwrites_deleted()
-    ok = overwritten and has_wal_reset_fix()
-    what = f"SQLite {version()} overwrites what is deleted" if overwritten else "SQLite leaves deleted words in its file"
-    what = what if has_wal_reset_fix() else f"{what}, and may lose a commit at a checkpoint"
-    do = "" if ok else "Install apsw as deploy/requirements names it: its wheel brings its own SQLite."
-    return CheckResult(name="vacuum", ok=ok, what=what, do=do)
 
 
 async def check_module(module_client: ModuleClient) -> CheckResult:

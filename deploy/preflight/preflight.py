@@ -11,7 +11,6 @@ import asyncio
 import os
 import time
 from dataclasses import replace
-from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
@@ -30,6 +29,7 @@ from deploy.carrier.outside_view import check_certificate, check_dns
 from deploy.carrier.vendor_probes import GATEWAYS
 from deploy.data_dir import offline
 from deploy.data_dir.layout import HOMESERVER_NAME, HOST, Layout
+from deploy.doctor.machine_probes import is_live
 from deploy.inspect import doctor_database, doctor_files, shared_checks
 from deploy.inspect.check_report import CheckReport, CheckResult, merge
 from deploy.inspect.trust import check_first_supervisor
@@ -66,7 +66,8 @@ async def run_checks(layout: Layout) -> tuple[CheckReport, bool]:
         rows = [CheckResult(name="configuration", ok=False, what=problem, do="Put it right.") for problem in problems]
         return CheckReport(checks=(*rows, *first)), False
     config, pack = loaded
-    running = await _is_running(config)
+    async with aiohttp.ClientSession(timeout=TIMEOUT) as http:
+        running = await is_live(config, http)
     outside = await asyncio.gather(check_dns(config), check_certificate(config))
     # Parts that may not answer are asked at the same time, so that frozen parts cost one time-out.
     databases, home, homeserver, carrier, calendar = await asyncio.gather(
@@ -324,19 +325,6 @@ def _until_it_starts(login: CheckResult) -> CheckResult:
         if login.ok or is_refused(login)
         else replace(login, ok=True, asked=False, what="the gateway does not answer yet", do=do)
     )
-
-
-async def _is_running(config: Config) -> bool:
-    """Whether a bridge answers at this line's address."""
-    host = {"0.0.0.0": HOST, "::": "[::1]"}.get(config.listen.host, config.listen.host)
-    try:
-        async with (
-            aiohttp.ClientSession(timeout=TIMEOUT) as session,
-            session.get(f"http://{host}:{config.listen.port}/live") as answer,
-        ):
-            return answer.status == HTTPStatus.OK
-    except (aiohttp.ClientError, OSError, TimeoutError, ValueError):
-        return False
 
 
 def _is_embedded(config: Config, layout: Layout) -> bool:

@@ -6,10 +6,8 @@ import re
 import time
 from collections.abc import AsyncIterator
 
-import aiohttp
 import pytest
 import pytest_asyncio
-from aiohttp import web
 
 from bridge.app import run_history
 from bridge.inbound.arrivals import HOUR, ArrivalHistory
@@ -22,7 +20,6 @@ from deploy.inspect import shared_checks
 from deploy.inspect.check_report import CheckResult
 from tests.deploy.doctor.real_line import MIRA, NOOR, RealLine, real_line
 from tests.deploy.line_directory import LineDirectory
-from tests.fakes.served import served
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -38,8 +35,7 @@ async def told(line: RealLine | LineDirectory) -> dict[str, CheckResult]:
 
 
 async def asked(line: RealLine) -> CheckResult:
-    async with aiohttp.ClientSession() as http:
-        (row,) = await texts_probe(line.config, http, seconds=30.0).ask()
+    (row,) = await texts_probe(line.config, seconds=30.0).ask()
     return row
 
 
@@ -89,25 +85,11 @@ async def test_what_is_put_right_in_days_is_a_warning_and_what_keeps_texts_out_i
     assert {name for name, row in rows.items() if not row.ok} == {"disk", "database lock"}
 
 
-async def test_an_event_that_stands_and_a_text_that_was_not_kept_are_warnings(line: RealLine) -> None:
-    """The oldest event of two looks is the same one; the metrics of the bridge say how many texts it could not keep."""
+async def test_an_event_that_stands_is_a_warning(line: RealLine) -> None:
+    """The oldest event of two looks is the same one."""
     assert not (await asked(line)).warning
     await line.execute("INSERT INTO inbox (owner, kind, body) VALUES ('nobody', 'TextArrived', X'00')")
     row = await asked(line)
     await line.execute("DELETE FROM inbox WHERE owner = 'nobody'")
     assert (row.ok, row.warning) == (True, True)
     assert "the oldest was not decided at once" in row.what
-
-    async def metrics(_request: web.Request) -> web.Response:
-        return web.Response(text="# HELP x\nquietline_texts_not_kept_total 3.0\n")
-
-    app = web.Application()
-    app.router.add_get("/metrics", metrics)
-    before = line.layout.config.read_text()
-    async with served(app) as url:
-        line.layout.config.write_text(f"{before}\nmetrics: {{listen: '{url.removeprefix('http://')}'}}\n")
-        row = await asked(line)
-    unheard = await asked(line)
-    line.layout.config.write_text(before)
-    assert (row.ok, row.warning, unheard.warning) == (True, True, False)
-    assert "3 came and were not kept" in row.what

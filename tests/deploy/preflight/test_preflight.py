@@ -195,13 +195,13 @@ async def test_a_registration_that_does_not_claim_the_lines_accounts(tmp_path: P
 async def test_a_webhook_that_cannot_be_seen_from_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Beside a running line whose public name nobody here knows it is to do, and not wrong; where it is known it is."""
 
-    async def runs(_config: object) -> bool:
+    async def runs(_config: object, _http: object) -> bool:
         return True
 
     async def seen(_config: object) -> CheckResult:
         return CheckResult(name="outside", ok=True, what="was asked")
 
-    monkeypatch.setattr(preflight, "_is_running", runs)
+    monkeypatch.setattr(preflight, "is_live", runs)
     layout = rehearsal(tmp_path)
     webhook = (await rows_of(layout))["webhook"]
     assert (webhook.ok, webhook.asked, bool(webhook.do)) == (True, False, True)
