@@ -19,7 +19,7 @@ import math
 import shutil
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -51,135 +51,52 @@ CANARY_SECONDS: Final = 7200.0
 FAILING_TRIES: Final = 5
 """Tries after which a step of an erasure counts as failing: then the desk is told, too."""
 NEVER: Final = math.inf
-DAY: Final = 86_400.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Figures:
-    """One reading. Ages in seconds; a bool as 1 or 0; `outbox_rows` by transport. NaN: not known; infinite: never."""
-
-    inbox_oldest: float = UNKNOWN
-    inbox_rows: float = UNKNOWN
-    outbox_oldest: float = UNKNOWN
-    outbox_rows: dict[str, int]
-    texts_unknown: float = UNKNOWN
-    dead_letters: float = UNKNOWN
-    erasures_failing: float = UNKNOWN
-    carrier_up: float = UNKNOWN
-    last_text: float = UNKNOWN
-    people_on_duty: float = UNKNOWN
-    trusted_supervisors: float = UNKNOWN
-    deaths: float = UNKNOWN
-    threads_waiting: float = UNKNOWN
-    longest_wait: float = UNKNOWN
-    ready: float = UNKNOWN
-    sync_age: float = UNKNOWN
-    backup_age: float = UNKNOWN
-    drill_age: float = UNKNOWN
-    canary_ok: float = UNKNOWN
-    clock_trusted: float = UNKNOWN
-    module_ok: float = UNKNOWN
-    disk_free: float = UNKNOWN
-
-
-@dataclass(frozen=True, slots=True)
-class Gauge:
-    """A metric, its meaning, and its figure."""
-
-    name: str
-    help: str
-    read: Callable[[Figures], float]
-
-
-GAUGES: Final = (
-    Gauge("quietline_leader", "1 while this bridge leads its line, 0 while it waits to.", lambda _figures: 1.0),
-    Gauge("quietline_ready", "1 while the line hears its rooms and has its desk.", lambda f: f.ready),
-    Gauge(
-        "quietline_inbox_oldest_seconds",
-        "Seconds that the oldest event has waited for a decision; 0 when none waits.",
-        lambda f: f.inbox_oldest,
-    ),
-    Gauge("quietline_inbox_rows", "Events that wait for a decision.", lambda f: f.inbox_rows),
-    Gauge(
-        "quietline_outbox_oldest_seconds",
+GAUGES: Final = {
+    "quietline_leader": "1 while this bridge leads its line, 0 while it waits to.",
+    "quietline_ready": "1 while the line hears its rooms and has its desk.",
+    "quietline_inbox_oldest_seconds": "Seconds that the oldest event has waited for a decision; 0 when none waits.",
+    "quietline_outbox_oldest_seconds": (
         "Seconds that the oldest message, text or page has waited to leave; 0 when none waits. Words of a flood's crowd, "
-        "which has no rooms yet, do not count.",
-        lambda f: f.outbox_oldest,
+        "which has no rooms yet, do not count."
     ),
-    Gauge(
-        "quietline_texts_unknown",
-        "Texts of which nobody knows whether the carrier took them; each is forgotten after eight days.",
-        lambda f: f.texts_unknown,
+    "quietline_texts_unknown": (
+        "Texts of which nobody knows whether the carrier took them; each is forgotten after eight days."
     ),
-    Gauge(
-        "quietline_dead_letters",
-        "Events and messages that could not be handled and are kept for the technician.",
-        lambda f: f.dead_letters,
+    "quietline_dead_letters": "Events and messages that could not be handled and are kept for the technician.",
+    "quietline_erasures_failing": "Erasures of which a step was tried five times or more without success.",
+    "quietline_carrier_up": (
+        "1 while the carrier's address answers and took the last request of ours; 0 when not; NaN before the first answer."
     ),
-    Gauge(
-        "quietline_erasures_failing",
-        "Erasures of which a step was tried five times or more without success.",
-        lambda f: f.erasures_failing,
+    "quietline_last_text_seconds": (
+        "Seconds since a text came, to the hour after a new start; NaN before the first text ever."
     ),
-    Gauge(
-        "quietline_carrier_up",
-        "1 while the carrier's address answers and took the last request of ours; 0 when not; NaN before the first answer.",
-        lambda f: f.carrier_up,
+    "quietline_people_on_duty": "People on duty at the desk.",
+    "quietline_trusted_supervisors": (
+        "Supervisors at the desk whose identity is confirmed; with none nobody is heard and nobody can confirm the others."
     ),
-    Gauge(
-        "quietline_last_text_seconds",
-        "Seconds since a text came, to the hour after a new start; NaN before the first text ever.",
-        lambda f: f.last_text,
+    "quietline_threads_waiting": "Conversations that nobody has taken.",
+    "quietline_longest_wait_seconds": (
+        "Seconds that the conversation which waits longest has waited to be taken; 0 when none waits."
     ),
-    Gauge("quietline_people_on_duty", "People on duty at the desk.", lambda f: f.people_on_duty),
-    Gauge(
-        "quietline_trusted_supervisors",
-        "Supervisors at the desk whose identity is confirmed; with none nobody is heard and nobody can confirm the others.",
-        lambda f: f.trusted_supervisors,
+    "quietline_sync_age_seconds": (
+        "Seconds since the homeserver last told what is said in the rooms; up to 30 when nobody says anything."
     ),
-    Gauge(
-        "quietline_deaths",
-        "How often the bridge ended by itself within a day; what starts it again hides that between two deaths.",
-        lambda f: f.deaths,
+    "quietline_backup_age_seconds": "Seconds since the last backup; +Inf while there is none.",
+    "quietline_drill_age_seconds": "Seconds since a backup was last restored for a trial; +Inf while none was.",
+    "quietline_canary_ok": (
+        "1 while the canary's last round trip was well, 0 when not or when it is silent; NaN where there is no canary."
     ),
-    Gauge("quietline_threads_waiting", "Conversations that nobody has taken.", lambda f: f.threads_waiting),
-    Gauge(
-        "quietline_longest_wait_seconds",
-        "Seconds that the conversation which waits longest has waited to be taken; 0 when none waits.",
-        lambda f: f.longest_wait,
+    "quietline_clock_trusted": (
+        "1 while the machine's clock is trusted; 0: nothing is erased by its age until a supervisor says !time ok."
     ),
-    Gauge(
-        "quietline_sync_age_seconds",
-        "Seconds since the homeserver last told what is said in the rooms; up to 30 when nobody says anything.",
-        lambda f: f.sync_age,
+    "quietline_module_ok": (
+        "1 while the homeserver's module does all that it is for; 0: it is not loaded, or says what it cannot do."
     ),
-    Gauge(
-        "quietline_backup_age_seconds",
-        "Seconds since the last backup; +Inf while there is none.",
-        lambda f: f.backup_age,
-    ),
-    Gauge(
-        "quietline_drill_age_seconds",
-        "Seconds since a backup was last restored for a trial; +Inf while none was.",
-        lambda f: f.drill_age,
-    ),
-    Gauge(
-        "quietline_canary_ok",
-        "1 while the canary's last round trip was well, 0 when not or when it is silent; NaN where there is no canary.",
-        lambda f: f.canary_ok,
-    ),
-    Gauge(
-        "quietline_clock_trusted",
-        "1 while the machine's clock is trusted; 0: nothing is erased by its age until a supervisor says !time ok.",
-        lambda f: f.clock_trusted,
-    ),
-    Gauge(
-        "quietline_module_ok",
-        "1 while the homeserver's module does all that it is for; 0: it is not loaded, or says what it cannot do.",
-        lambda f: f.module_ok,
-    ),
-    Gauge("quietline_disk_free_bytes", "Bytes free where the line keeps its databases.", lambda f: f.disk_free),
-)
+    "quietline_disk_free_bytes": "Bytes free where the line keeps its databases.",
+}
+"""The meaning of each gauge, by its name."""
 OUTBOX_ROWS: Final = "quietline_outbox_rows"
 OUTBOX_ROWS_HELP: Final = "Messages, texts and pages that wait to leave, by where they go."
 
@@ -187,16 +104,16 @@ OUTBOX_ROWS_HELP: Final = "Messages, texts and pages that wait to leave, by wher
 class FigureCollector(Collector):
     """One reading as Prometheus has it."""
 
-    def __init__(self, figures: Figures) -> None:
-        self._figures = figures
+    def __init__(self, figures: Mapping[str, float], outbox_rows: Mapping[str, int]) -> None:
+        self._figures, self._outbox_rows = figures, outbox_rows
 
     def collect(self) -> Iterator[Metric]:
         """Yield every metric of this reading."""
-        for gauge in GAUGES:
-            yield GaugeMetricFamily(gauge.name, gauge.help, value=gauge.read(self._figures))
+        for name, meaning in GAUGES.items():
+            yield GaugeMetricFamily(name, meaning, value=self._figures[name])
         rows = GaugeMetricFamily(OUTBOX_ROWS, OUTBOX_ROWS_HELP, labels=("to",))
         for transport in TRANSPORTS:
-            rows.add_metric((transport,), self._figures.outbox_rows.get(transport, 0))
+            rows.add_metric((transport,), self._outbox_rows.get(transport, 0))
         yield rows
 
 
@@ -216,8 +133,11 @@ class LineState:
 
 async def read_figures(
     services: Services, line: LineState, *, inbox_oldest: float, data: Path, canary: Path | None
-) -> Figures:
-    """Read everything once. Raises `DatabaseError`. `canary`: the file that a canary writes, if there is a place for it."""
+) -> FigureCollector:
+    """Read everything once. Raises `DatabaseError`. `canary`: the file that a canary writes, if there is a place for it.
+
+    Ages are in seconds; NaN: not known; infinite: never.
+    """
     database, measured = services.database, services.measurements
     now, system_now = services.clock.now(), services.clock.system_time()
     oldest_row = await outbox.oldest_created(database)
@@ -226,31 +146,33 @@ async def read_figures(
     arrivals = ArrivalHistory.parse(await line_state.get(database, line_state.ARRIVALS))
     if last_text is None and arrivals is not None:
         last_text = _age(arrivals.last * HOUR, now)
-    return Figures(
-        inbox_oldest=inbox_oldest,
-        inbox_rows=await inbox.count(database),
-        outbox_oldest=0.0 if oldest_row is None else _age(oldest_row, now),
-        outbox_rows=await outbox.count_by_transport(database),
-        texts_unknown=await sent_texts.count_unknown(database),
-        dead_letters=await dead_letters.count(database),
-        erasures_failing=await erasure_jobs.count_failing(database, tries=FAILING_TRIES),
-        carrier_up=UNKNOWN if line.carrier_up is None else float(line.carrier_up),
-        last_text=UNKNOWN if last_text is None else last_text,
-        people_on_duty=line.people_on_duty,
-        trusted_supervisors=await count_confirmed_supervisors(database),
-        deaths=_deaths(await line_state.get(database, line_state.RUNS), system_now),
-        threads_waiting=len(line.waiting_since),
-        longest_wait=max((_age(since, now) for since in line.waiting_since), default=0.0),
-        ready=float(line.ready),
-        sync_age=measured.seconds_since_sync(),
-        backup_age=NEVER if backup is None else _age(float(backup), system_now),
-        drill_age=NEVER if drill is None else _age(float(drill), system_now),
-        canary_ok=_judge_canary(await line_state.get(database, line_state.CANARY_OK), canary, system_now)
-        if line.has_canary
-        else UNKNOWN,
-        clock_trusted=float(await line_state.get(database, line_state.CLOCK_DISTRUSTED) is None),
-        module_ok=float(await _is_module_well(database)),
-        disk_free=_free_bytes(data),
+    canary_ok = UNKNOWN
+    if line.has_canary:
+        canary_ok = _judge_canary(await line_state.get(database, line_state.CANARY_OK), canary, system_now)
+    figures = {
+        "leader": 1.0,
+        "ready": float(line.ready),
+        "inbox_oldest_seconds": inbox_oldest,
+        "outbox_oldest_seconds": 0.0 if oldest_row is None else _age(oldest_row, now),
+        "texts_unknown": await sent_texts.count_unknown(database),
+        "dead_letters": await dead_letters.count(database),
+        "erasures_failing": await erasure_jobs.count_failing(database, tries=FAILING_TRIES),
+        "carrier_up": UNKNOWN if line.carrier_up is None else float(line.carrier_up),
+        "last_text_seconds": UNKNOWN if last_text is None else last_text,
+        "people_on_duty": line.people_on_duty,
+        "trusted_supervisors": await count_confirmed_supervisors(database),
+        "threads_waiting": len(line.waiting_since),
+        "longest_wait_seconds": max((_age(since, now) for since in line.waiting_since), default=0.0),
+        "sync_age_seconds": measured.seconds_since_sync(),
+        "backup_age_seconds": NEVER if backup is None else _age(float(backup), system_now),
+        "drill_age_seconds": NEVER if drill is None else _age(float(drill), system_now),
+        "canary_ok": canary_ok,
+        "clock_trusted": float(await line_state.get(database, line_state.CLOCK_DISTRUSTED) is None),
+        "module_ok": float(await _is_module_well(database)),
+        "disk_free_bytes": _free_bytes(data),
+    }
+    return FigureCollector(
+        {f"quietline_{name}": value for name, value in figures.items()}, await outbox.count_by_transport(database)
     )
 
 
@@ -262,11 +184,6 @@ async def _is_module_well(database: Database) -> bool:
 
 def _age(at: float, now: float) -> float:
     return max(0.0, now - at)
-
-
-def _deaths(runs: str | None, now: float) -> float:
-    """Count those of the last day in what `bridge/app/run_history.py` stores."""
-    return UNKNOWN if runs is None else sum(now - float(death) < DAY for death in json.loads(runs)["deaths"])
 
 
 def _free_bytes(data: Path) -> float:
@@ -381,7 +298,7 @@ class MetricsServer:
         snapshot = await read_figures(
             self._services, line, inbox_oldest=await self._inbox_age.seconds(), data=self._data, canary=self._canary
         )
-        return generate_latest(FigureCollector(snapshot)) + generate_latest(measured.registry)
+        return generate_latest(snapshot) + generate_latest(measured.registry)
 
     def _carrier_up(self) -> bool | None:
         answers, probe_answers = self._services.measurements.carrier_answers(), self._probe.answers

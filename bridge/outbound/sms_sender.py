@@ -50,8 +50,6 @@ RECHECK_CLOCK_SECONDS: Final = 1.0
 """Seconds between two checks whether the machine's clock is far ahead of the line's time."""
 RECHECK_SECONDS: Final = 0.05
 """Seconds between two checks whether the thread's inbox is empty."""
-OUTCOME_WORDS: Final = {Accepted: "accepted", Rejected: "rejected", TryLater: "try_later", UnknownOutcome: "unknown"}
-"""Outcome of a send -> its name in the measurements (`bridge/runtime/measurements.py`)."""
 
 
 class SmsSender:
@@ -124,7 +122,7 @@ class SmsSender:
             outcome = await self._canary(phone, text.body)
         else:
             outcome = await self._carrier.send(phone, text.body, number=number, reference=self.reference(task.txn))
-            self._measurements.record_send(OUTCOME_WORDS[type(outcome)])
+            self._measurements.record_carrier_request(answered=isinstance(outcome, Accepted | Rejected))
         if isinstance(outcome, TryLater):
             self._rate_limiter.pause(number, outcome.retry_after)
         self._crash(CrashPoint.SMS_SENT)

@@ -41,12 +41,6 @@ class Measurements:
             buckets=ACKNOWLEDGE_BUCKETS,
             registry=self.registry,
         )
-        self._answers = Counter(
-            "quietline_webhook_answers",
-            "Webhooks answered, by what they brought and the HTTP status of the answer.",
-            ("brought", "status"),
-            registry=self.registry,
-        )
         self._show_seconds = Histogram(
             "quietline_text_to_room_seconds",
             "Seconds from the arrival of a text to the moment when the homeserver has its message.",
@@ -58,17 +52,8 @@ class Measurements:
             "Times that the carrier brought something signed that was not kept: storage failed, or it cannot be read.",
             registry=self.registry,
         )
-        self._sends = Counter(
-            "quietline_texts_sent",
-            "Requests to the carrier to send a text, by what it answered.",
-            ("outcome",),
-            registry=self.registry,
-        )
         for brought in (INBOUND, REPORT):
             self._acknowledged.labels(brought)
-            self._answers.labels(brought, "200")
-        for outcome in ("accepted", "rejected", "try_later", "unknown"):
-            self._sends.labels(outcome)
         self._arrivals: OrderedDict[str, float] = OrderedDict()
         self._synced_at = self._started
         self._text_at: float | None = None
@@ -76,7 +61,6 @@ class Measurements:
 
     def record_webhook_answer(self, brought: str, *, status: int, seconds: float) -> None:
         """Note the answer to a webhook. `brought`: `INBOUND` or `REPORT`."""
-        self._answers.labels(brought, str(status)).inc()
         if status == 200:
             self._acknowledged.labels(brought).observe(seconds)
 
@@ -96,11 +80,6 @@ class Measurements:
         began = self._arrivals.pop(ref.split(":")[1], None) if ref.startswith("in:") else None
         if began is not None:
             self._show_seconds.observe(self._monotonic() - began)
-
-    def record_send(self, outcome: str) -> None:
-        """Note what the carrier answered to a text: `accepted`, `rejected`, `try_later` or `unknown`."""
-        self._sends.labels(outcome).inc()
-        self.record_carrier_request(answered=outcome in {"accepted", "rejected"})
 
     def record_carrier_request(self, *, answered: bool) -> None:
         """Note whether the carrier answered a request of ours."""

@@ -13,7 +13,7 @@ import yaml
 from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.metrics_core import Metric
 
-from bridge.metrics.server import FigureCollector, Figures
+from bridge.metrics.server import GAUGES, FigureCollector
 from bridge.runtime.measurements import Measurements
 
 ROOT: Final = Path(__file__).parents[3]
@@ -26,7 +26,7 @@ RULES_BEGIN: Final = "<!-- from the rules -->"
 
 def families() -> Iterator[Metric]:
     """Yield every metric of ours, without what the process library adds."""
-    yield from FigureCollector(Figures(outbox_rows={})).collect()
+    yield from FigureCollector(dict.fromkeys(GAUGES, 0.0), {}).collect()
     yield from Measurements().registry.collect()
 
 

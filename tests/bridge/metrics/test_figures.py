@@ -29,7 +29,7 @@ from tests.fakes.bridge_harness import HANDSET, BridgeHarness
 async def test_an_empty_line_has_zeros_and_says_what_it_does_not_know(metrics: MetricsServer) -> None:
     """Nothing waits is 0; what never happened is no number; a backup that was never made is infinitely old."""
     text = await metrics.text()
-    for name in ("inbox_oldest_seconds", "inbox_rows", "outbox_oldest_seconds", "texts_unknown", "people_on_duty"):
+    for name in ("inbox_oldest_seconds", "outbox_oldest_seconds", "texts_unknown", "people_on_duty"):
         assert value(text, f"quietline_{name}") == 0
     for name in ("last_text_seconds", "canary_ok", "carrier_up"):
         assert math.isnan(value(text, f"quietline_{name}"))
@@ -68,7 +68,6 @@ async def test_what_a_person_must_look_into_is_counted(harness: BridgeHarness, m
     text = await metrics.text()
     values = [value(text, f"quietline_{name}") for name in ("texts_unknown", "dead_letters", "erasures_failing")]
     assert values == [1, 1, 1]
-    assert value(text, "quietline_inbox_rows") == 1
     assert value(text, "quietline_clock_trusted") == 0
 
 
@@ -142,8 +141,8 @@ class _Ticks:
         return self.at
 
 
-async def test_supervisors_who_are_heard_and_deaths_of_the_bridge(harness: BridgeHarness, metrics: MetricsServer) -> None:
-    """A supervisor at the desk counts once their identity is confirmed by the running bridge; deaths count for a day."""
+async def test_supervisors_who_are_heard(harness: BridgeHarness, metrics: MetricsServer) -> None:
+    """A supervisor at the desk counts once their identity is confirmed by the running bridge."""
     user, key = "@sol:quietline.localhost", "AbCd" * 10 + "xyz"
 
     async def commit(transaction: Transaction) -> None:
@@ -154,13 +153,8 @@ async def test_supervisors_who_are_heard_and_deaths_of_the_bridge(harness: Bridg
             ("INSERT INTO matrix_seen_identity (user_id, master_key, queried_ms) VALUES ($1, $2, 0)", user, key),
         ):
             await transaction.execute(query, *values)
-        now = harness.clock.system_time()
-        runs = {"first": 0.0, "running": True, "deaths": [now - 90_000, now - 80_000, now - 10]}
-        await line_state.put(transaction, line_state.RUNS, json.dumps(runs))
 
-    assert math.isnan(value(await metrics.text(), "quietline_deaths"))
     await harness.database.commit(commit)
-    text = await metrics.text()
-    assert (value(text, "quietline_trusted_supervisors"), value(text, "quietline_deaths")) == (0, 2)
+    assert value(await metrics.text(), "quietline_trusted_supervisors") == 0
     await harness.database.commit(lambda transaction: confirmed_identities.confirm(transaction, user, key))
     assert value(await metrics.text(), "quietline_trusted_supervisors") == 1

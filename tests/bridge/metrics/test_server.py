@@ -110,7 +110,7 @@ async def test_prometheus_itself_takes_them(
                 return None
 
             await wait_until("Prometheus has scraped", lambda: asked('up{job="quietline"} == 1'), every=0.2)
-            assert await asked("quietline_inbox_rows") == [0]
+            assert await asked("quietline_texts_unknown") == [0]
             assert await asked('count(ALERTS{alertstate="firing"}) or vector(0)') == [0]
         finally:
             running.terminate()

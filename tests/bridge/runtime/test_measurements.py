@@ -5,10 +5,8 @@ from __future__ import annotations
 import pytest
 from prometheus_client.exposition import generate_latest
 
-from bridge.carriers.adapter import Accepted, Rejected, SendOutcome, TryLater, UnknownOutcome
 from bridge.runtime.measurements import CARRIER_FAILURE_SECONDS, Measurements
 from tests.bridge.metrics.samples import value
-from tests.fakes.bridge_harness import BridgeHarness
 
 
 class Ticks:
@@ -38,7 +36,6 @@ def read(measurements: Measurements, name: str, **labels: str) -> float:
 def test_every_series_is_there_before_it_is_needed(measurements: Measurements) -> None:
     """A counter that appears with its first 1 is one that Prometheus has not seen rise."""
     assert read(measurements, "quietline_texts_not_kept_total") == 0
-    assert read(measurements, "quietline_texts_sent_total", outcome="unknown") == 0
     assert read(measurements, "quietline_webhook_acknowledge_seconds_count", brought="inbound") == 0
 
 
@@ -55,11 +52,11 @@ def test_a_text_is_timed_to_its_first_message(measurements: Measurements, ticks:
 def test_a_failed_request_is_forgotten_after_a_while(measurements: Measurements, ticks: Ticks) -> None:
     """One time-out on a quiet line is no carrier that is down for the whole night."""
     assert measurements.carrier_answers() is None
-    measurements.record_send("unknown")
+    measurements.record_carrier_request(answered=False)
     assert measurements.carrier_answers() is False
     ticks.at = CARRIER_FAILURE_SECONDS + 1
     assert measurements.carrier_answers() is None
-    measurements.record_send("rejected")
+    measurements.record_carrier_request(answered=True)
     ticks.at *= 10
     assert measurements.carrier_answers() is True
 
@@ -71,23 +68,3 @@ def test_the_sync_ages_from_the_start(measurements: Measurements, ticks: Ticks) 
     measurements.record_sync()
     ticks.at = 45.0
     assert measurements.seconds_since_sync() == 5.0
-
-
-@pytest.mark.parametrize(
-    ("outcome", "word"),
-    [
-        (Accepted("id"), "accepted"),
-        (Rejected("30003"), "rejected"),
-        (UnknownOutcome(), "unknown"),
-        (TryLater(0.01), "try_later"),
-    ],
-)
-async def test_texts_are_counted_by_what_the_carrier_answered(
-    harness: BridgeHarness, outcome: SendOutcome, word: str
-) -> None:
-    """Each request to the carrier counts once, under its answer."""
-    harness.carrier.outcomes.append(outcome)
-    await harness.run()
-    await harness.receive_text("hello", message_id="one")
-    await harness.wait_until_drained()
-    assert read(harness.services.measurements, "quietline_texts_sent_total", outcome=word) >= 1
