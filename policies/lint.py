@@ -110,10 +110,6 @@ def lint(pack: Pack) -> tuple[Finding, ...]:
     if pack.hours.sample:
         do = "Say your own hours in your own pack."
         findings.append(Finding(path="hours", rule="sample", must=True, what="these are an example's hours", do=do))
-    for name, longest in (("hold_never_answered", "hold_after_silence"), ("hold_first_no", "hold_after_silence")):
-        if getattr(pack.settings, name) > getattr(pack.settings, longest):
-            what = f"is longer than {longest}, by which words are held before"
-            findings.append(Finding(path=f"settings.{name}", rule="holds", must=False, what=what, do="Make it shorter."))
     if not pack.leak_words:
         what = "no word of the agency is listed, so none is kept from phones"
         do = "List the agency's name, street and surnames of staff."

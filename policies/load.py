@@ -230,7 +230,7 @@ def _settings(files: Sequence[PackFile], problems: list[str]) -> Settings | None
     if sorted(set(settings.silence_cues)) != list(settings.silence_cues):
         problems.append("settings.silence_cues: must grow")
     if settings.silence_offer_park < settings.silence_cues[-1]:
-        problems.append("settings.silence_offer_park: must not come before the last of the silence_cues")
+        problems.append("settings.silence_cues: the last must come before the hour after which parking is offered")
     return settings
 
 

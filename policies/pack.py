@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum, unique
-from typing import Final
+from typing import ClassVar, Final
 
 from policies.fictional import find_fictional
 from policies.holidays import holidays
@@ -213,13 +213,10 @@ class Settings:
 
     undo_seconds: int
     undo_after_join_seconds: int
-    undo_after_join_window: int
     undo_after_switch_seconds: int
     late_after_seconds: int
-    carrier_validity_seconds: int
     greeting_every_hours: int
     cap: int
-    segments_without_long: int
     message_ttl: int
     idle: int
     grace: int
@@ -228,42 +225,63 @@ class Settings:
     close_undo: int
     continuing: int
     silence_cues: tuple[int, ...]
-    silence_offer_park: int
     unclaimed_on_duty: int
     unclaimed_supervisors: int
     unclaimed_on_call: int
     unclaimed_again: int
-    codeword_failures: int
-    codeword_window: int
     audit_retention: int
     receipt_retention: int
     new_threads_per_number_per_hour: int
     new_threads_per_minute: int
     flood_begins: int
     flood_ends: int
-    flood_calm: int
-    flood_cards: int
     verdict_delay: int
     challenge_window: int
-    return_cue: int
-    dormant_cue: int
-    sign_cue: int
     suppression_ttl: int
     stop_resumes: ResumeMode
     reply_after_stop: bool
     break_glass: BreakGlass
     assignment: AssignmentMode
-    assignment_answer: int
-    offer_stands: int
     cold_outbound: bool
     hold_after_silence: int
     hold_never_answered: int
-    hold_first_no: int
-    hold_after_promise: int
-    hold_after_offer: int
-    hold_after_colleague: int
     help_answer: str
     """The name of the one of `canned` that answers HELP and INFO, where a carrier forces an answer; empty: none does."""
+
+    # What no agency sets.
+    # The longer undo window applies for this long after anyone joined the room.
+    undo_after_join_window: ClassVar[int] = 300
+    # The carrier is told to give up after this, where it can be told.
+    carrier_validity_seconds: ClassVar[int] = 900
+    # Longer texts need `!long`; six are 918 letters, or 402 with accents or emoji.
+    segments_without_long: ClassVar[int] = 6
+    # Wrong answers within `codeword_window` after which a check locks.
+    codeword_failures: ClassVar[int] = 3
+    codeword_window: ClassVar[int] = 86_400
+    # A thread that is offered (`!transfer`) can be accepted for this long.
+    offer_stands: ClassVar[int] = 600
+    # Whoever was given a thread unasked and shows no sign in this time loses it again.
+    assignment_answer: ClassVar[int] = 180
+    # After so long a silence the room is offered to park the conversation.
+    silence_offer_park: ClassVar[int] = 3600
+    # The same sign of danger in a conversation brings its cue once in this time.
+    sign_cue: ClassVar[int] = 600
+    # Whoever comes back after so long is asked again whether texting is safe: a cue in the room.
+    return_cue: ClassVar[int] = 1800
+    # ... after so long the number may have a new owner: a cue to check who it is.
+    dormant_cue: ClassVar[int] = 30 * 86_400
+    # A flood is over when no more than `flood_ends` a minute have come for this long.
+    flood_calm: ClassVar[int] = 300
+    # Of those who wait in a flood without a card, so many get one at a time.
+    flood_cards: ClassVar[int] = 5
+    # Words are held when the last text is older than this and the texter said not to be texted first.
+    hold_first_no: ClassVar[int] = 300
+    # ... or this, after the line's own "we won't text you first".
+    hold_after_promise: ClassVar[int] = 900
+    # ... or when the thread is, or was so short a time ago, offered to a colleague.
+    hold_after_offer: ClassVar[int] = 300
+    # ... or when a colleague wrote in the room so short a time ago, and the words are about the texter.
+    hold_after_colleague: ClassVar[int] = 120
 
 
 PHRASES, STATEMENTS, QUESTIONS, READER = "phrases", "statements", "questions", "reader"

@@ -299,13 +299,10 @@ class SettingsPart(Part):
 
     undo_seconds: Undo | None = None
     undo_after_join_seconds: Undo | None = None
-    undo_after_join_window: Duration | None = None
     undo_after_switch_seconds: Undo | None = None
     late_after_seconds: Annotated[Seconds, Field(ge=30, le=300)] | None = None
-    carrier_validity_seconds: Duration | None = None
     greeting_every_hours: Annotated[int, Field(ge=1, le=24 * 30)] | None = None
     cap: Annotated[int, Field(ge=1, le=50)] | None = None
-    segments_without_long: Annotated[int, Field(ge=1, le=20)] | None = None
     message_ttl: Duration | None = None
     idle: Duration | None = None
     grace: Duration | None = None
@@ -314,40 +311,26 @@ class SettingsPart(Part):
     close_undo: Duration | None = None
     continuing: Duration | None = None
     silence_cues: Annotated[list[Duration], Field(min_length=1, max_length=10)] | None = None
-    silence_offer_park: Duration | None = None
     unclaimed_on_duty: Duration | None = None
     unclaimed_supervisors: Duration | None = None
     unclaimed_on_call: Duration | None = None
     unclaimed_again: Duration | None = None
-    codeword_failures: Annotated[int, Field(ge=1, le=10)] | None = None
-    codeword_window: Duration | None = None
     audit_retention: Duration | None = None
     receipt_retention: Duration | None = None
     new_threads_per_number_per_hour: Count | None = None
     new_threads_per_minute: Count | None = None
     flood_begins: Annotated[int, Field(ge=2, le=100_000)] | None = None
     flood_ends: Count | None = None
-    flood_calm: Annotated[Seconds, Field(ge=60, le=86400)] | None = None
-    flood_cards: Annotated[int, Field(ge=1, le=100)] | None = None
     verdict_delay: Annotated[Seconds, Field(ge=2, le=15)] | None = None
     challenge_window: Annotated[Seconds, Field(ge=30, le=300)] | None = None
-    return_cue: Duration | None = None
-    dormant_cue: Duration | None = None
-    sign_cue: Duration | None = None
     suppression_ttl: Annotated[Seconds, Field(ge=86400, le=1100 * 86400)] | None = None
     stop_resumes: Literal["at_once", "ask"] | None = None
     reply_after_stop: bool | None = None
     break_glass: Literal["never", "second_advocate", "alone"] | None = None
     assignment: Literal["none", "first", "least-loaded"] | None = None
-    assignment_answer: Duration | None = None
-    offer_stands: Duration | None = None
     cold_outbound: bool | None = None
     hold_after_silence: Hold | None = None
     hold_never_answered: Hold | None = None
-    hold_first_no: Hold | None = None
-    hold_after_promise: Hold | None = None
-    hold_after_offer: Hold | None = None
-    hold_after_colleague: Hold | None = None
     help_answer: Annotated[str, Field(pattern=r"^([a-z][a-z0-9_-]{0,30})?$")] | None = None
 
 

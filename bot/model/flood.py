@@ -65,7 +65,7 @@ class Flood:
     `card`: its card as it was last written, empty while there is no incident.
 
     `active`: new threads get no card of their own; it ends at fewer arrivals than it begins at (`flood_begins`,
-    `flood_ends` and `flood_calm` of the pack). `arrivals`: new threads of the last minute while it is not active; `came`:
+    `flood_ends` of the pack). `arrivals`: new threads of the last minute while it is not active; `came`:
     threads without a card since the incident began, and `came_before` at the last look; `calm_since`: since when few come.
     Times in seconds since the epoch, 0: never.
     """

@@ -1,8 +1,8 @@
 """More new texters than people can look at: they wait in a crowd, without a card and without a room, and nobody is lost.
 
 Rules of this module: one incident has one card, one reminder, and one call outside in a quarter of an hour, however many
-come. It begins when many come within a minute and ends when few have come for some minutes (`flood_begins`, `flood_ends`
-and `flood_calm` of the pack). Once a minute the card is updated and the first of the crowd get cards of their own, a few at
+come. It begins when many come within a minute and ends when few have come for some minutes (`flood_begins` and `flood_ends`
+of the pack). Once a minute the card is updated and the first of the crowd get cards of their own, a few at
 a time: during the flood only those that stand out, afterwards all in their order. `!claim` reaches everybody at any time.
 """
 

@@ -191,10 +191,7 @@ _HELD_LATE: Final = _setting(
 )
 
 DOWNGRADES: Final[Mapping[int, tuple[Downgrade, ...]]] = {
-    2: (
-        _texts(TextName.OPTIONS),
-        _setting("hold_first_no", HOUR, PracticeStatus.NOT_MET, "words against their choice are held"),
-    ),
+    2: (_texts(TextName.OPTIONS),),
     3: (_handset_in_path,),
     8: (_texts(TextName.DEVICE),),
     9: (
@@ -206,10 +203,7 @@ DOWNGRADES: Final[Mapping[int, tuple[Downgrade, ...]]] = {
         _texts(*_VERDICTS, *COVER_LINES),
         _lint(PracticeStatus.NOT_MET, "innocent", "alike", names=(*_VERDICTS, *COVER_LINES)),
     ),
-    11: (
-        _texts(TextName.SAFE_CHECK),
-        _setting("return_cue", 24 * HOUR, PracticeStatus.NOT_MET, "who comes back is asked about again"),
-    ),
+    11: (_texts(TextName.SAFE_CHECK),),
     12: (_texts(TextName.SWITCH, TextName.LATER), _no_silent_words, _signs(Sign.LEAVING), _HELD_LATE),
     15: (_staff_text_first,),
     18: (_copies_remain,),
@@ -228,7 +222,6 @@ DOWNGRADES: Final[Mapping[int, tuple[Downgrade, ...]]] = {
         _sample_hours,
         _unmeasured_wait,
         _texts(TextName.GREETING, TextName.AFTER_HOURS, TextName.UNAVAILABLE),
-        _setting("hold_after_promise", 4 * HOUR, PracticeStatus.NOT_MET, "words after our promise not to text are held"),
     ),
     30: (
         _nobody_on_call,

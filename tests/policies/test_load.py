@@ -87,7 +87,7 @@ JSON = st.recursive(
             "texts.after_hours.wordings.en: takes more than 3 segments once the time of opening stands in it",
         ),
         ("name: x\nsettings: {silence_cues: [10 min, 5 min]}\n", "settings.silence_cues: must grow"),
-        ("name: x\nsettings: {silence_offer_park: 1 min}\n", "settings.silence_offer_park: must not come before"),
+        ("name: x\nsettings: {silence_cues: [2 h]}\n", "settings.silence_cues: the last must come before"),
         ("name: x\nkeywords: {start: {en: [Stop!]}}\n", "keywords: one word has two meanings"),
         ("name: x\nkeywords: {language: {es: [START]}}\n", "keywords: one word has two meanings"),
         (

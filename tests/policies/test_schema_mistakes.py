@@ -30,7 +30,7 @@ MISTAKES = {
     "settings: {assignment: null, cold_outbound: 'no'}": "settings.cold_outbound",
     "settings: {help_answer: true}": "settings.help_answer",
     "settings: {help_answer: neutral}": "settings.help_answer",
-    "settings: {dormant_cue: a month}": "settings.dormant_cue",
+    "settings: {idle: a month}": "settings.idle",
     "languages: en": "languages",
     "languages: []": "languages",
     "leak_words: Harbor House": "leak_words",
