@@ -119,12 +119,6 @@ async def get(reader: Reader, name: str) -> str | None:
     return value
 
 
-async def get_at(reader: Reader, schema: str, name: str) -> str | None:
-    """Return the same to a connection that has another schema before it. There must be a table."""
-    value: str | None = await reader.fetchval(GET_AT.format(schema), name)
-    return value
-
-
 async def get_time(reader: Reader, name: str) -> float:
     """Return the value of that name as seconds since the epoch; 0 when there is none."""
     return float(await get(reader, name) or 0)

@@ -84,11 +84,6 @@ async def open_phone(vault: Vault, thread: str, sealed: bytes) -> Phone:
     return Phone((await vault.open(thread, PHONE, sealed)).decode())
 
 
-async def aggregate_owners(reader: Reader) -> list[str]:
-    """Return the owners of aggregates: threads, and the desk."""
-    return [row["id"] for row in await reader.fetch("SELECT id FROM thread UNION ALL SELECT id FROM desk")]
-
-
 async def insert(
     transaction: Transaction,
     thread: str,

@@ -8,12 +8,10 @@ from dataclasses import replace
 
 import pytest
 
-from bot.model.actions import DESK
 from bot.model.desk import Desk
 from bot.model.flood import CrowdEntry, Flood
 from bridge.engine.desk_store import DeskStore, SealedDesk
 from bridge.storage.database import Transaction
-from bridge.tables.threads import AGGREGATE
 from tests.fakes.bridge_harness import BridgeHarness
 
 
@@ -82,18 +80,3 @@ async def test_the_next_start_reads_the_desk_as_it_was_committed(harness: Bridge
     assert list((await loaded(harness)).flood.crowd) == list(desk.flood.crowd)
     assert await harness.count("crowd") == len(desk.flood.crowd)
     assert (await write(harness, store, desk, replace(desk, board="the board"))).crowd == {}
-
-
-async def test_a_commit_writes_whom_it_changes(harness: BridgeHarness) -> None:
-    """One more text in a crowd of a hundred is one row; a change of the desk alone is none, and has no crowd in it."""
-    store = DeskStore(harness.services)
-    empty = await store.load()
-    crowd = desk_with(*(entry(f"t{n}") for n in range(100)))
-    assert len((await write(harness, store, empty, crowd)).crowd) == 100
-    again = replace(crowd, flood=crowd.flood.with_entry(entry("t7", texts=2)))
-    assert len((await write(harness, store, crowd, again)).crowd) == 1
-    shown = replace(again, board="the board")
-    sealed = await write(harness, store, again, shown)
-    assert sealed.crowd == {}
-    assert b"word t7" not in await harness.vault.open(DESK, AGGREGATE, sealed.aggregate)
-    assert await loaded(harness) == shown

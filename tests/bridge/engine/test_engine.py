@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,16 +15,13 @@ from bot.model.actions import DESK, Action
 from bot.model.desk import Facts
 from bot.model.events import Event, MessageSent, TextArrived, TimerDue
 from bot.model.feature import Step
-from bot.model.thread import Consent, Lifecycle, PendingText, ThreadState
+from bot.model.thread import PendingText
 from bridge.carriers.adapter import InboundText
 from bridge.engine import engine
 from bridge.engine.codeword_matching import MatchedEvent
 from bridge.outbound.dispatcher import OutboxDispatcher
 from bridge.runtime import log
 from bridge.runtime.phone_number import Phone
-from bridge.storage.database import Transaction
-from bridge.storage.errors import Unavailable
-from bridge.tables import threads
 from bridge.tables.outbox import OutboxRow
 from policies.pack import Pack
 from tests.e2e.polling import wait_until
@@ -150,45 +146,6 @@ async def test_what_fails_behind_the_commit_makes_no_dead_letter(
     assert await harness.count("dead_letter") == 0
 
 
-@pytest.mark.parametrize("why", ["the phone is blocked", "the disk is full", "a bug", "the facts cannot be read"])
-async def test_a_designation_that_a_parked_thread_does_not_get_is_free_again(
-    harness: BridgeHarness, monkeypatch: pytest.MonkeyPatch, why: str
-) -> None:
-    """Whatever prevents that the thread gets it: else every first word counts as used after a few hundred texts."""
-    await harness.engine.load()
-    owner = await harness.receive_text("hello", message_id="1")
-    await harness.engine._work(owner)
-    blocked = why == "the phone is blocked"
-    consent = Consent(blocked_until=harness.clock.at + 600) if blocked else Consent()
-    thread = replace(
-        await harness.thread(owner), designation="", consent=consent, lifecycle=Lifecycle(state=ThreadState.PARKED)
-    )
-    sealed = await threads.seal_aggregate(harness.vault, thread)
-
-    async def park(transaction: Transaction) -> None:
-        await threads.set_designation(transaction, owner, "")
-        await threads.set_aggregate(transaction, owner, sealed)
-
-    await harness.database.commit(park)
-    before = set(harness.designations._in_use)
-    await harness.receive_text("again", message_id="2")
-    if why == "a bug":
-        fail_on(monkeypatch, TextArrived)
-    elif why == "the facts cannot be read":
-        monkeypatch.setattr("bridge.engine.facts.system_clock_offset", _fail_after_offer)
-    harness.database.full = why == "the disk is full"
-    with pytest.raises(Unavailable) if why.startswith("the disk") else nullcontext():
-        await harness.engine._work(owner)
-    if not harness.database.full:
-        assert await harness.database.fetchval("SELECT COUNT(*) FROM inbox WHERE owner = $1", owner) == 0
-    assert (harness.designations._in_use, harness.designations._offered) == (before, {})
-    monkeypatch.undo()
-    harness.database.full = False
-    if why == "the disk is full":
-        await harness.engine._work(owner)
-        assert harness.designations._in_use - before == {(await harness.thread(owner)).designation}
-
-
 async def _waits(harness: BridgeHarness, owner: str) -> bool | None:
     return owner in harness.outbox._waiting_for_room or None
 
@@ -248,7 +205,3 @@ async def test_a_number_that_is_none_of_the_lines_any_more_is_known(
             now=harness.clock.at,
         )
         assert facts.number_gone is (is_gone and bool(waits))
-
-
-def _fail_after_offer(_clock: object) -> float:
-    raise RuntimeError("a fault behind the offer")

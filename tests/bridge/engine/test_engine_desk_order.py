@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import replace
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from bot.decide import decide
-from bot.model.actions import DESK, EditMessage, SendMessage
+from bot.model.actions import DESK, SendMessage
 from bot.model.desk import Facts
 from bot.model.events import Event, MemberJoined, MessageSent, TimerDue
 from bot.model.feature import Step
-from bot.model.thread_desk_events import ThreadActivity, ThreadQueued
+from bot.model.thread_desk_events import ThreadQueued
 from bridge.engine import engine
 from bridge.storage.database import Sync, Transaction, Work
 from bridge.tables import inbox
@@ -103,42 +101,6 @@ async def test_news_of_the_desk_are_committed_together(harness: BridgeHarness, m
     assert len(desk.threads) == 100
 
 
-async def test_in_a_crowd_the_desk_pauses_after_news_alone(harness: BridgeHarness, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The more people wait without a card, the longer news are let come together; nobody's message is waited behind."""
-    await harness.engine.load()
-    pauses: list[float] = []
-    first_is_over = asyncio.Event()
-
-    async def sleep(seconds: float) -> None:
-        pauses.append(seconds)
-        await first_is_over.wait()
-
-    monkeypatch.setattr(engine, "CROWD", 3)
-    monkeypatch.setattr(engine, "asyncio", SimpleNamespace(sleep=sleep))
-    counts = commits_of_the_desk(harness, monkeypatch)
-    for n in range(2):
-        await harness.deliver(DESK, crowded(n))
-    await harness.run()
-    await harness.wait_until_drained(standing=CALL)
-    assert (counts, pauses) == ([2], [])
-    await harness.deliver(DESK, crowded(2))
-    await harness.wait_until_drained(standing=CALL)
-    assert (counts, pauses) == ([2, 1], [3 * engine.PAUSE_PER_WAITING])
-    for n in range(3, 8):
-        await harness.deliver(DESK, crowded(n))
-    first_is_over.set()
-    await harness.wait_until_drained(standing=CALL)
-    assert counts == [2, 1, 5]
-    assert pauses == [3 * engine.PAUSE_PER_WAITING, 8 * engine.PAUSE_PER_WAITING]
-    await harness.deliver(DESK, MemberJoined(place=DESK, user=ANA), said("!help", 1))
-    await harness.wait_until_drained(standing=CALL)
-    assert len(pauses) == 2
-    monkeypatch.setattr(engine, "PAUSE_PER_WAITING", 1.0)
-    await harness.deliver(DESK, crowded(8))
-    await harness.wait_until_drained(standing=CALL)
-    assert pauses[2:] == [engine.LONGEST_PAUSE]
-
-
 async def test_a_bug_in_one_of_many_news_costs_that_one(harness: BridgeHarness, monkeypatch: pytest.MonkeyPatch) -> None:
     """The others are decided once more, one by one, and none of them is done twice."""
     await harness.engine.load()
@@ -149,24 +111,6 @@ async def test_a_bug_in_one_of_many_news_costs_that_one(harness: BridgeHarness, 
     assert await harness.count("dead_letter") == 1
     cards = [a.ref for _, a in harness.shown if isinstance(a, SendMessage) and a.ref.startswith("card:")]
     assert sorted(cards) == [f"card:{n:032x}" for n in range(20) if n != 7]
-
-
-@pytest.mark.parametrize(("fresh_at", "bodies"), [(None, ["29.0"]), (3.0, ["3.0", "29.0"]), (29.0, ["29.0"])])
-async def test_of_edits_of_one_message_the_last_is_kept(
-    harness: BridgeHarness, monkeypatch: pytest.MonkeyPatch, fresh_at: float | None, bodies: list[str]
-) -> None:
-    """Several news that each edit the same message make one row of the outbox, the newest; a fresh one stays before it."""
-    await harness.engine.load()
-
-    def edits(pack: Pack, facts: Facts, aggregate: Any, event: Event) -> Step[Any]:
-        assert isinstance(event, ThreadActivity)
-        return Step(aggregate, (EditMessage(place=DESK, ref="card:a", body=str(event.at), fresh=event.at == fresh_at),))
-
-    monkeypatch.setattr(engine, "decide", edits)
-    await harness.deliver(DESK, *(ThreadActivity(thread="a", at=float(n), inbound=True) for n in range(30)))
-    await harness.run()
-    await harness.wait_until_drained()
-    assert [action.body for _, action in harness.shown if isinstance(action, EditMessage)] == bodies
 
 
 async def test_the_desk_works_before_strangers(harness: BridgeHarness) -> None:

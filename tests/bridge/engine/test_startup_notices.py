@@ -6,26 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from bot.model.actions import DESK
-from bot.model.desk import SHIFTS_TIMER
 from bot.model.line_incidents import KeysMissing
 from bridge.engine import startup_notices
 from bridge.storage import serialization
 from bridge.storage.database import Transaction
-from bridge.tables import inbox, line_state, timers
-from bridge.tables.timers import Timer
+from bridge.tables import inbox, line_state
 from tests.fakes.bridge_harness import BridgeHarness
-
-
-async def test_a_start_has_the_desk_look_at_its_calendar_at_once(tmp_path: Path) -> None:
-    """A timer of the calendar that waits for the change of an older calendar is due now, and there is one."""
-    harness = BridgeHarness(tmp_path)
-    await harness.open()
-    later = Timer(DESK, SHIFTS_TIMER, harness.clock.at + 3600)
-    await harness.database.commit(lambda transaction: timers.put(transaction, later, destroys=False))
-    await startup_notices.request_shift_check(harness.database, harness.clock)
-    due_timers = await timers.earliest(harness.database, destroys=False, most=9)
-    assert [timer for timer in due_timers if timer.key == SHIFTS_TIMER] == [Timer(DESK, SHIFTS_TIMER, harness.clock.at)]
-    await harness.close()
 
 
 async def missing_keys_told(harness: BridgeHarness, *without: str) -> list[int]:

@@ -13,7 +13,7 @@ from bot.model.events import TimerDue
 from bot.model.transactional_actions import CancelTimer, SetTimer
 from bot.sending import unsent_texts
 from bridge.engine import timers
-from bridge.engine.timers import BATCH, FREEZE, FREEZE_HOLD, MAX_FREEZES, MAX_SLEEP, Timers
+from bridge.engine.timers import FREEZE, FREEZE_HOLD, MAX_FREEZES, MAX_SLEEP, Timers
 from bridge.outbound.startup_hold import MAX_HOLD
 from bridge.services import WakeUps
 from bridge.storage import serialization
@@ -106,26 +106,6 @@ async def timers_harness(tmp_path: Path) -> AsyncIterator[TimersHarness]:
     await harness.close()
 
 
-async def test_timers_without_a_key_keep_nobody_waiting(timers_harness: TimersHarness) -> None:
-    """As many timers as fit into a batch, of an owner whose key is gone, are put off; others fire."""
-    due = timers_harness.harness.clock.at - 10
-    await timers_harness.harness.vault.create("gone")
-    due_timers = [SetTimer(key=f"key{n}", due=due) for n in range(BATCH)]
-
-    async def commit(transaction: Any) -> None:
-        for timer in due_timers:
-            await timers.write(transaction, "gone", timer)
-
-    await timers_harness.harness.vault.destroy("gone")
-    await timers_harness.harness.database.commit(commit)
-    await timers_harness.set("silence", due + 5)
-    await wait_until("the other fires", lambda: _some(timers_harness), every=0.01)
-    assert await timers_harness.fired() == [("t1", "silence")]
-    late = timers_harness.harness.clock.at + timers.NO_KEY_DELAY
-    rows = await timers_harness.harness.database.fetch("SELECT owner, due FROM timer")
-    assert [(row["owner"], row["due"]) for row in rows] == [("gone", late)] * BATCH
-
-
 async def test_words_wait_after_a_freeze_until_it_is_read_what_their_author_did(timers_harness: TimersHarness) -> None:
     """Words wait for a moment, other timers do not, and so they do after another freeze soon after."""
     harness, key = timers_harness.harness, min(unsent_texts.TIMERS)
@@ -209,26 +189,6 @@ async def test_a_timer_that_was_due_in_the_downtime_fires_at_the_start(tmp_path:
     await again.close()
 
 
-async def test_the_next_batch_waits_until_the_last_one_is_decided(timers_harness: TimersHarness) -> None:
-    """However many are due at once, only a few stand before a text that comes now."""
-    now = timers_harness.harness.clock.at
-    await timers_harness.harness.vault.create("t1")
-
-    async def many(transaction: Any) -> None:
-        for n in range(3 * BATCH):
-            await timers.write(transaction, "t1", SetTimer(key=f"k{n:03}", due=now - 1000 + n))
-
-    timers_harness.rest.clear()
-    await timers_harness.harness.database.commit(many)
-    timers_harness.timers.loop.wake()
-    await timers_harness.asked_to_rest.wait()
-    for _ in range(20):  # long enough for another batch, which needs one commit
-        await timers_harness.harness.database.commit(_nothing)
-    assert len(await timers_harness.fired()) == BATCH
-    timers_harness.rest.set()
-    await wait_until("all fired", lambda: _fired(timers_harness, 3 * BATCH), every=0.02)
-
-
 async def test_a_jump_of_the_clock_is_told_once(timers_harness: TimersHarness) -> None:
     """When the machine's clock was set by more than a minute the desk hears it once, and timers keep their length."""
     await timers_harness.set("send", timers_harness.harness.clock.at + 600)
@@ -270,32 +230,12 @@ async def test_a_pause_of_the_machine_begins_the_line_again(tmp_path: Path) -> N
     await harness.close()
 
 
-async def test_a_full_disk_delays_timers_and_the_telling(timers_harness: TimersHarness) -> None:
-    """While nothing can be written nothing fires; afterwards everything does, once."""
-    timers_harness.harness.database.full = False
-    await timers_harness.set("send", timers_harness.harness.clock.at + 1)
-    timers_harness.harness.database.full = True
-    timers_harness.harness.clock.at += 2
-    timers_harness.system_time.at += 2 + 90
-    timers_harness.timers.loop.wake()
-    await wait_until("it was tried", lambda: _refused(timers_harness), every=0.01)
-    assert await timers_harness.fired() == []
-    timers_harness.harness.database.full = False
-    await wait_until("it fired", lambda: _some(timers_harness), every=0.01)
-    assert await timers_harness.fired() == [("t1", "send")]
-    assert await timers_harness.jumps() == [90]
-
-
 async def _nothing(_conn: Any) -> None:
     pass
 
 
 async def _some(timers_harness: TimersHarness) -> bool | None:
     return bool(await timers_harness.fired()) or None
-
-
-async def _fired(timers_harness: TimersHarness, count: int) -> bool | None:
-    return len(await timers_harness.fired()) >= count or None
 
 
 async def _refused(timers_harness: TimersHarness) -> bool | None:

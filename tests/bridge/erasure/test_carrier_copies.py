@@ -88,20 +88,6 @@ async def test_an_inbound_copy_goes_once_its_text_is_shown(harness: BridgeHarnes
     assert await harness.carrier_copies.run_once() == GATHER_SECONDS
 
 
-async def test_a_copy_is_tried_once_however_it_is_known_that_it_may_go(harness: BridgeHarness) -> None:
-    """A long text has several messages, and its conversation may be over by then: the carrier is asked once."""
-    archive = FakeArchive(harness)
-    owner = await harness.receive_text("words", message_id=ID)
-    await harness.carrier_copies.run_once()
-    ref = await harness.database.fetchval("SELECT ref FROM carrier_copy")
-    for piece in range(3):
-        harness.services.wake.shown_text(owner, f"{ref}:{piece}")
-    await harness.database.commit(lambda transaction: carrier_copies.expedite(transaction, owner, harness.clock.at))
-    await harness.carrier_copies.run_once()
-    assert archive.asked == [ID]
-    assert (await harness.count("carrier_copy"), await results(harness)) == (0, {"gone": 1})
-
-
 async def test_an_outbound_copy_goes_after_its_last_report(harness: BridgeHarness) -> None:
     """An answer's copy is kept until its final report, or an hour without one."""
     archive = FakeArchive(harness)

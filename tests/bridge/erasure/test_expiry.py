@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bot.model.actions import DESK, OFFICE
+from bot.model.actions import DESK
 from bot.model.events import MemberJoined, MessageRead, MessageSent
 from bot.model.thread_desk_events import Assigned
 from bot.model.transactional_actions import Suppress, SuppressionReason
@@ -201,25 +201,6 @@ async def test_a_hold_stops_expiry_in_its_middle(erasure: ErasureHarness) -> Non
     await erasure.harness.set_legal_hold(owner, on=False)
     await erasure.expiry.run_once()
     assert not any(erasure.rooms.events.values())
-
-
-async def test_what_offices_say_of_a_held_thread_stays(erasure: ErasureHarness) -> None:
-    """A notice in a person's office about a thread on hold does not go by its age; after the release it does."""
-    owner = await held(erasure)
-    now = erasure.harness.clock.at
-
-    async def commit(transaction: Transaction) -> None:
-        query = "INSERT INTO matrix_room (room_id, kind, owner, key_owner) VALUES ('!off', 'office', $1, 'room:!off')"
-        await transaction.execute(query, ADA)
-        await room_events.record(
-            transaction, event_id="$o", room_id="!off", owner=owner, place=OFFICE + ADA, at=0, now=now, lifetime=60
-        )
-
-    await erasure.harness.database.commit(commit)
-    await erasure.harness.set_legal_hold(owner, on=True)
-    assert await room_events.due_events(erasure.harness.database, now + 61, 48) == []
-    await erasure.harness.set_legal_hold(owner, on=False)
-    assert [event.event_id for event in await room_events.due_events(erasure.harness.database, now + 61, 48)] == ["$o"]
 
 
 async def test_entries_and_dead_letters_end_by_themselves(erasure: ErasureHarness) -> None:

@@ -8,7 +8,7 @@ from bot.model.events import TimerDue
 from bridge.erasure.certificate import FOREIGN_UPLOADS, OWN_PAGES
 from bridge.erasure.room_steps import NOT_OURS
 from bridge.matrix.api.module_api import ModuleRequestRejected
-from bridge.tables import clock_trust, erasure_jobs
+from bridge.tables import erasure_jobs
 from bridge.tables.erasure_jobs import ErasureJob
 from tests.bridge.erasure.test_job_runner import CLIENTS, PERSON_STEPS, STEPS, _pass
 from tests.fakes.erasure_harness import ADA, ROOM, SOL, ErasureHarness
@@ -97,23 +97,6 @@ async def test_only_what_is_not_ours_is_left_in_the_media_store(erasure: Erasure
     remaining = {what: count for what, count in conversation["left"].items() if what != OWN_PAGES}
     assert (conversation["gone"]["uploads"], remaining) == ((0, {FOREIGN_UPLOADS: 1}) if others else (1, {}))
     assert bool(erasure.rooms.media) is others
-
-
-@pytest.mark.parametrize("step", ["redact", "purge"])
-async def test_what_was_wanted_at_once_waits_for_no_clock(erasure: ErasureHarness, step: str) -> None:
-    """`!close now`, and the machine's clock comes back a day behind: room, person and copies go within the minute."""
-    owner = await erasure.create_thread_room(uploads=0)
-    await erasure.send_message(owner, "!close now")
-    for _ in range(20):
-        if await _step(erasure) == step:
-            break
-        erasure.harness.clock.at += await erasure.runner.run_once()
-    erasure.harness.clock.at -= 86_400
-    began = erasure.harness.clock.at
-    await erasure.harness.database.commit(clock_trust.distrust)
-    await erasure.run_to_end()
-    assert erasure.harness.clock.at - began < 60
-    assert [certificate["what"] for certificate in await erasure.certificates()] == ["conversation", "person"]
 
 
 @pytest.mark.parametrize("step", ROOM_STEPS)

@@ -107,20 +107,3 @@ async def test_what_is_parked_waits_a_week_for_them(
     await passes(erasure, 0)
     assert await erasure.harness.count("dead_letter") == (1 if days * 86_400 < facts.DEAD_LETTER_WAIT else 0)
     assert await erasure.harness.count("thread") == (1 if days * 86_400 < facts.DEAD_LETTER_WAIT else 0)
-
-
-async def test_words_that_were_not_kept_are_not_waited_for(erasure: ErasureHarness) -> None:
-    """What could not be compared with an agreed word was buried without its words, and a notice is nobody's: both go."""
-    owner = await held(erasure)
-    query = "INSERT INTO dead_letter (short_id, owner, kind, body, at, transport) VALUES ($1, $2, $3, $4, $5, $6)"
-    at = int(erasure.harness.clock.at)
-    inbox_rows = (
-        ("a", "TextArrived", b"", ""),
-        ("b", "SendMessage", b"sealed otherwise", "matrix"),
-        ("c", "MessageSent", b"x", ""),
-    )
-    for short_id, kind, body, row_way in inbox_rows:
-        values = (short_id, owner, kind, body, at, row_way)
-        await erasure.harness.database.commit(lambda transaction, values=values: transaction.execute(query, *values))  # type: ignore[misc]
-    await erasure.send_message(owner, "!close now")
-    assert (await erasure.harness.count("dead_letter"), await erasure.harness.count("thread")) == (0, 0)

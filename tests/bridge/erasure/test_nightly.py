@@ -92,29 +92,6 @@ async def test_our_own_databases_are_rewritten_too(harness: BridgeHarness, tmp_p
     await puppet.close()
 
 
-async def test_what_could_not_be_rewritten_is_tried_again(harness: BridgeHarness, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ours do not wait for a homeserver that is away, and are noted only when all are done; each is tried."""
-    tried: list[Database] = []
-    works = False
-
-    async def rewrite(database: Database) -> bool:
-        tried.append(database)
-        return works
-
-    monkeypatch.setattr(type(make_database(harness.directory / "any.db")), "vacuum", rewrite)
-    module_client = FakeModuleClient()
-    module_client.away, harness.clock.at = True, at(1, 3)
-    for _ in range(2):
-        with pytest.raises(HomeserverUnreachable):
-            await nightly_at(harness, module_client).run_once()
-    assert len(tried) == 4
-    works = True
-    for _ in range(2):
-        with pytest.raises(HomeserverUnreachable):
-            await nightly_at(harness, module_client).run_once()
-    assert len(tried) == 6
-
-
 @pytest.mark.parametrize(
     "fault", [HomeserverUnreachable(0), HomeserverUnreachable(500), HomeserverUnreachable(503, "QUIETLINE_TIMED_OUT")]
 )

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from bridge.storage import sqlite_connection, sqlite_database, sqlite_maintenance
-from bridge.storage.database import Row, Transaction
+from bridge.storage import sqlite_connection
+from bridge.storage.database import Transaction
 from bridge.storage.errors import (
     Busy,
     ConstraintViolation,
@@ -24,8 +23,7 @@ from bridge.storage.errors import (
 from bridge.storage.migrations import Schema, Step
 from bridge.storage.sqlite_connection import SqliteConnection
 from bridge.storage.sqlite_database import SqliteDatabase
-from bridge.storage.sqlite_maintenance import PageScrubber
-from tests.bridge.deleted_rows import ROWS, all_bytes, fill_and_delete, found_in
+from tests.bridge.deleted_rows import all_bytes
 from tests.e2e.polling import STEP_TIMEOUT
 
 pytestmark = pytest.mark.sqlite_only
@@ -163,16 +161,6 @@ async def test_nobody_reads_half_a_commit(database: SqliteDatabase) -> None:
 async def test_a_deletion_overwrites(database: SqliteDatabase, pragma: str, value: object) -> None:
     """What is deleted is overwritten; that a power cut loses no commit, `test_sqlite_database_durability` shows."""
     assert await database.commit(lambda transaction: transaction.fetchval(f"PRAGMA {pragma}")) == value
-
-
-async def test_what_was_deleted_is_in_no_byte_once_it_is_rewritten(database: SqliteDatabase, tmp_path: Path) -> None:
-    """Also not where a row was before its page was balanced, which `secure_delete` does not overwrite; the rest stays."""
-    texts = await fill_and_delete(database)
-    assert await database.vacuum()
-    raw = all_bytes(tmp_path)
-    assert found_in(raw, texts) == []
-    assert await database.fetchval("SELECT COUNT(*) FROM litter") == ROWS - len(texts)
-    assert await database.commit(put) == 1
 
 
 async def test_a_rewrite_that_somebody_reads_past_is_said(database: SqliteDatabase, tmp_path: Path) -> None:
@@ -355,26 +343,3 @@ async def test_another_that_does_not_end_is_busy(
             await database.commit(put)
         other.execute("ROLLBACK")
     assert await database.commit(put) == 1
-
-
-async def test_the_log_begins_again_in_the_checkpoint(
-    database: SqliteDatabase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Its header is synced there, in a thread, and not in the event loop by the next commit."""
-    monkeypatch.setattr(sqlite_database, "CHECKPOINT_EVERY", 20)
-    threads: set[str] = set()
-
-    def copied(writer: SqliteConnection, scrubber: PageScrubber) -> bool:
-        threads.add(threading.current_thread().name)
-        done = checkpoint(writer, scrubber)
-        frames.append(writer.fetchrow("PRAGMA wal_checkpoint(NOOP)"))
-        return done
-
-    frames: list[Row | None] = []
-    checkpoint = sqlite_maintenance.checkpoint
-    monkeypatch.setattr(sqlite_maintenance, "checkpoint", copied)
-    for number in range(40):
-        await database.commit(lambda transaction, number=number: put(transaction, number))  # type: ignore[misc]
-    assert [row["log"] for row in frames if row is not None] == [1, 1]
-    assert not threads & {"MainThread"}
-    assert await database.fetchval("SELECT COUNT(*) FROM parent") == 40

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 from collections.abc import AsyncIterator, Awaitable, Callable
-from functools import partial
 from pathlib import Path
 
 import pytest
 
-from bridge.storage import commit_queue, sqlite_database, sqlite_maintenance
+from bridge.storage import sqlite_database
 from bridge.storage.database import Sync, Transaction
 from bridge.storage.errors import Unavailable
 from bridge.storage.sqlite_database import SqliteDatabase
@@ -106,20 +104,6 @@ async def test_what_needs_no_sync_does_not_wait_for_one(database: SqliteDatabase
     assert disk.syncs == syncs_before, "nothing was written since"
 
 
-async def test_what_nobody_waits_for_is_synced_later(
-    database: SqliteDatabase, disk: FakeDisk, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A deferred commit is on the disk a moment later although nobody asks, every time."""
-    monkeypatch.setattr(commit_queue, "DEFER_SECONDS", 0.01)
-
-    async def synced(rows: list[int]) -> bool | None:
-        return disk.after_a_power_cut() == rows or None
-
-    for number in range(3):
-        await database.commit(puts(number), sync=Sync.DEFER)
-        await wait_until("the disk has it", partial(synced, list(range(number + 1))))
-
-
 async def test_a_deferred_commit_is_on_the_disk_after_a_stop(database: SqliteDatabase, disk: FakeDisk) -> None:
     """Closing waits for no timer and leaves nothing unsynced."""
     await database.commit(puts(1), sync=Sync.DEFER)
@@ -145,30 +129,6 @@ async def test_a_disk_that_did_not_keep_it(database: SqliteDatabase, disk: FakeD
             await again
     with pytest.raises(OSError, match="did not keep"):
         await lost
-
-
-async def test_the_third_sync_fails(database: SqliteDatabase, disk: FakeDisk, monkeypatch: pytest.MonkeyPatch) -> None:
-    """EIO once, at the third: two commits were kept and say so, the third never does, and nothing is written after it.
-
-    A start on what the disk has finds what was answered.
-    """
-    syncs = 0
-
-    def sync(log: int) -> None:
-        nonlocal syncs
-        syncs += 1
-        if syncs == 3:
-            raise OSError(errno.EIO, "Input/output error")
-        disk.sync(log)
-
-    monkeypatch.setattr(sqlite_maintenance, "_fdatasync", sync)
-    lost = asyncio.create_task(database.wait_for_failure())
-    outcomes = [await _told(database.commit(puts(number))) for number in range(1, 6)]
-    assert outcomes == [1, 2, Unavailable, Unavailable, Unavailable]
-    with pytest.raises(OSError, match="did not keep"):
-        await lost
-    assert disk.after_a_power_cut() == [1, 2]
-    assert syncs == 3
 
 
 async def _told(commit: Awaitable[int]) -> int | type[Exception]:
