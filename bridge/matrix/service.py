@@ -18,7 +18,7 @@ from bridge.matrix.api.json_fields import Json
 from bridge.matrix.api.module_api import ModuleClient
 from bridge.matrix.olm import identity_table, olm_store
 from bridge.matrix.olm.identity import Identity
-from bridge.matrix.olm.to_device import ToDeviceBatch, ToDeviceInbox
+from bridge.matrix.olm.to_device import OneTimeKeyUpload, ToDeviceBatch, ToDeviceInbox
 from bridge.matrix.room_client import RoomClient
 from bridge.matrix.room_comparison import RoomComparison
 from bridge.matrix.room_keys.device_lists import DeviceLists, EventSink
@@ -30,7 +30,6 @@ from bridge.matrix.room_keys.sealing import forget_lost
 from bridge.matrix.sync.device_renewal import DeviceRenewal
 from bridge.matrix.sync.device_updates import DeviceListUpdates, Unwedging
 from bridge.matrix.sync.homeserver_rollback import Rollback
-from bridge.matrix.sync.key_upload import OneTimeKeyUpload
 from bridge.matrix.sync.sync_loop import (
     NO_ROOM_FILTER,
     ROOM_FILTER,

@@ -270,17 +270,17 @@ def _alphanumerics(words: str) -> str:
     return " ".join(word for word in parts if word)
 
 
-def _fits(recent_messages: str, pieces: Sequence[Piece]) -> bool:
+def _fits(typed: str, pieces: Sequence[Piece]) -> bool:
     """Whether each piece has a form so that all forms together are the typed text."""
     ways = {(0, False)}
     for forms in pieces:
-        ways = {after for way in ways for form in forms if (after := _follow(recent_messages, way, form)) is not None}
+        ways = {after for way in ways for form in forms if (after := _follow(typed, way, form)) is not None}
         if not ways or len(ways) > MOST_WAYS:
             return False
-    return any(at == len(recent_messages) for at, _ in ways)
+    return any(at == len(typed) for at, _ in ways)
 
 
-def _follow(recent_messages: str, way: tuple[int, bool], form: str) -> tuple[int, bool] | None:
+def _follow(typed: str, way: tuple[int, bool], form: str) -> tuple[int, bool] | None:
     """Return the position in the typed text after this form, and whether a space is due; None when they differ."""
     at, due = way
     for letter in form:
@@ -288,7 +288,7 @@ def _follow(recent_messages: str, way: tuple[int, bool], form: str) -> tuple[int
             due = at > 0
         elif letter.isalnum():
             letter_at = at + due
-            if recent_messages[at:letter_at].strip() or recent_messages[letter_at : letter_at + 1] != letter:
+            if typed[at:letter_at].strip() or typed[letter_at : letter_at + 1] != letter:
                 return None
             at, due = letter_at + 1, False
     return at, due

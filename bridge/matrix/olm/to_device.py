@@ -2,29 +2,119 @@
 
 In: any user may send one, so each is accepted or dropped alone, in the commit of the sync cursor. A session is replaced
 (unwedging) only with a known device of a person in our rooms. Of the sessions with devices of strangers the newest
-`MAX_STRANGERS` are kept; a session that a person in our rooms began with a device that we have not queried yet does not
-count as theirs.
+`MAX_STRANGERS` are kept.
 
 Out: a message is encrypted in a commit, then sent, then reported to the caller as delivered; one that was not reported is
 sent again. One send at a time per identity.
+
+After a sync response keys are uploaded, verification requests refused and lost Olm sessions renewed; all of it may be
+tried again.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
 import secrets
 from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Protocol, TypeVar
+from functools import partial
+from typing import Any, Final, TypeVar
 
-from bridge.matrix.api.json_fields import BAD_DATA, Json, as_object, object_at, objects_in, string_field
+from bridge.background.loop import BackgroundLoop
+from bridge.matrix.api.http_client import HomeserverError, Permanent, TokenRefused
+from bridge.matrix.api.json_fields import BAD_DATA, Json, as_object, object_at, objects_in, string_field, strings_in
 from bridge.matrix.olm import olm_store
 from bridge.matrix.olm.cross_signing import Device, has_valid_signature
 from bridge.matrix.olm.identity import Identity
 from bridge.matrix.olm.olm_store import ToDeviceMessage, Wedged, delete_sessions, keys_with_session, newest_sessions
 from bridge.matrix.olm.vodozemac_olm import Account, OlmSessionError
+from bridge.matrix.room_keys.device_lists import DeviceLists
+from bridge.runtime import log
 from bridge.runtime.clock import Clock
 from bridge.storage.database import Transaction
+
+KEY_ALGORITHM: Final = "signed_curve25519"
+MAX_REJECTIONS: Final = 100
+CANCEL_CONTENT: Final = {
+    "code": "m.user",
+    "reason": "This is a program and cannot compare emoji. Whoever runs it can compare its fingerprint.",
+}
+
+
+class OneTimeKeyUpload:
+    """Does this work for one identity."""
+
+    def __init__(self, *, identity: Identity, devices: DeviceLists, to_device: ToDeviceSender) -> None:
+        self._identity = identity
+        self._devices = devices
+        self._to_device = to_device
+        self._count: int | None = None
+        self._fallback_used = False
+        self._verification_requests: list[VerificationRequest] = []
+        # The first turn comes at once: there may be sessions that were wedged before a restart.
+        self.loop = BackgroundLoop("matrix.key_upload", self._run_and_wait, max_sleep=math.inf, retry=(0.5, 30.0))
+
+    def note_response(self, response: Json, batch: ToDeviceBatch) -> None:
+        """Note what a committed response asks for."""
+        # a missing count is zero (Client-Server API, sync), also when the whole field is missing
+        count = object_at(response, "device_one_time_keys_count").get(KEY_ALGORITHM, 0)
+        if isinstance(count, int) and count >= 0:
+            self._count = count
+        for name in ("device_unused_fallback_key_types", "org.matrix.msc2732.device_unused_fallback_key_types"):
+            if name in response:
+                self._fallback_used = KEY_ALGORITHM not in strings_in(response[name])
+                break
+        self._verification_requests = [*self._verification_requests, *batch.verification_requests][-MAX_REJECTIONS:]
+        self.loop.wake()
+
+    async def _run_and_wait(self) -> float:
+        await self.run_once()
+        return math.inf
+
+    async def run_once(self) -> None:
+        """Do all work that is due."""
+        count, self._count = self._count, None
+        fallback, self._fallback_used = self._fallback_used, False
+        refused: Permanent | None = None
+        try:
+            if count is not None or fallback:
+                await self._identity.upload_keys(count=count, fallback=fallback)
+        except HomeserverError as error:
+            self._count, self._fallback_used = count, fallback
+            if isinstance(error, TokenRefused) or not isinstance(error, Permanent):
+                raise
+            refused = error
+        while self._verification_requests:
+            await self._unless_refused(self._cancel(self._verification_requests[0]))
+            self._verification_requests = self._verification_requests[1:]
+        ours, database = self._identity.user_id, self._identity.database
+        for user_id, sender_key in await olm_store.open_wedged(database, ours):
+            device = await self._devices.by_identity_key(user_id, sender_key)
+            if device is not None:
+                begin = [ToDevicePayload(device=device, type="m.dummy", content={})]
+                await self._unless_refused(self._to_device.send(begin, new_sessions=True))
+            await database.commit(partial(olm_store.mark_recovered, identity=ours, user_id=user_id, sender_key=sender_key))
+        if refused is not None:
+            raise refused
+
+    async def _unless_refused(self, work: Awaitable[object]) -> None:
+        """Do the work for one device; a permanent refusal does not delay the others."""
+        try:
+            await work
+        except TokenRefused:
+            raise
+        except Permanent as error:
+            log.event("key_upload.device_refused", status=error.errcode or error.status)
+
+    async def _cancel(self, request: VerificationRequest) -> None:
+        await self._to_device.send_unencrypted(
+            "m.key.verification.cancel",
+            request.user_id,
+            request.device_id,
+            {**CANCEL_CONTENT, "transaction_id": request.transaction_id},
+        )
+
 
 HOUR_MS: Final = 3_600_000
 MAX_WEDGED: Final = 100
@@ -67,20 +157,10 @@ CHECKED_EVERY: Final = 100
 """So many begun sessions: then their number is checked."""
 
 
-class MemberDevices(Protocol):
-    """What the inbox needs to know about the people in our rooms, as last committed."""
-
-    async def is_member_device(self, user_id: str, curve25519: str, /) -> bool:
-        """Whether a user has a device of that identity key that we know, and is in a room of ours."""
-
-    async def member_keys(self) -> set[str]:
-        """Return the identity keys of all devices that we know of people in our rooms."""
-
-
 class ToDeviceInbox:
     """Opens to-device messages, inside the sync commit."""
 
-    def __init__(self, *, identity: Identity, clock: Clock, devices: MemberDevices) -> None:
+    def __init__(self, *, identity: Identity, clock: Clock, devices: DeviceLists) -> None:
         self._identity = identity
         self._clock = clock
         self._devices = devices

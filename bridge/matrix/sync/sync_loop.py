@@ -36,11 +36,10 @@ from bridge.matrix.api.module_api import HomeserverUnreachable, ModuleNotLoaded,
 from bridge.matrix.olm import identity_table
 from bridge.matrix.olm.identity import Identity
 from bridge.matrix.olm.olm_store import ToDeviceMessage
-from bridge.matrix.olm.to_device import ToDeviceBatch, ToDeviceInbox
+from bridge.matrix.olm.to_device import OneTimeKeyUpload, ToDeviceBatch, ToDeviceInbox
 from bridge.matrix.rooms.room_state import room_of
 from bridge.matrix.sync import homeserver_rollback
 from bridge.matrix.sync.homeserver_rollback import Rollback
-from bridge.matrix.sync.key_upload import OneTimeKeyUpload
 from bridge.matrix.sync.sync_response import STATE_AFTER, TRACKED_STATE, TimelineGap, TimelineGaps, response_parts
 from bridge.runtime import log
 from bridge.runtime.crash_points import CrashHook, CrashPoint

@@ -94,19 +94,6 @@ async def test_a_room_is_noted_with_who_is_in_it(rig: Rig, server: ScriptedHomes
     assert [(a.query["user_id"], a.body["displayname"]) for a in named] == [(PUPPET, "amber heron")]
 
 
-async def test_a_room_that_the_puppet_may_not_join_is_left_at_once(rig: Rig, server: ScriptedHomeserver) -> None:
-    """Each try makes a room; the homeserver deletes one that both have forgotten."""
-    server.faults.append(web.json_response({"room_id": "!closed"}))
-    server.faults.append(web.json_response({"errcode": "M_FORBIDDEN"}, status=403))
-    with pytest.raises(Permanent):
-        await rig.room_client.create_room("thread", "amber heron", owner="o", supervisors=[])
-    steps = {
-        (a.query["user_id"], a.path.split("/rooms/")[1]) for a in server.requests if a.path.endswith(("/leave", "/forget"))
-    }
-    assert steps == {(who, f"!closed/{step}") for who in (POLICY, PUPPET) for step in ("leave", "forget")}
-    assert await members_of(rig.database, "!closed") == {}
-
-
 @pytest.mark.parametrize("kind", ["desk", "office", "thread"])
 def test_what_a_room_looks_like(kind: str) -> None:
     """Encrypted and closed from the first event; the creator is not named; nobody but it may undo that."""
@@ -165,17 +152,6 @@ async def test_the_texter_puppet_is_brought_back(
     assert done[-1].body == {"membership": "join", "displayname": "amber heron"}
     await rig.room_client.readd_puppet(ROOM, "")
     assert server.requests[-1].path.endswith("/state/m.room.member/" + PUPPET) is (before == "join")
-
-
-async def test_what_a_crash_left_unnoted_is_left_and_forgotten(rig: Rig, server: ScriptedHomeserver) -> None:
-    """Rooms of ours at the homeserver that the table does not know are left by both; known ones are not."""
-    await record_our_room(rig)
-    server.joined = [ROOM, "!orphan"]
-    await rig.room_client.leave_unknown_rooms(await rig.room_client.unknown_rooms())
-    done = {
-        (a.query["user_id"], a.path.split("/rooms/")[1]) for a in server.requests if a.path.endswith(("/leave", "/forget"))
-    }
-    assert done == {(who, f"!orphan/{step}") for who in (POLICY, PUPPET) for step in ("leave", "forget")}
 
 
 async def test_what_a_homeserver_that_was_put_back_has_again_is_erased(rig: Rig, server: ScriptedHomeserver) -> None:
@@ -260,13 +236,3 @@ async def test_levels_that_were_bent_are_put_back(
     supervisors = [user for user, level in levels.get("users", {}).items() if level == 50]
     put_back = create_room_body("desk", "", invite=[], supervisors=supervisors)["power_level_content_override"]
     assert written == ([put_back] if wrong else [])
-
-
-@pytest.mark.parametrize("users", [{"@sol:x": 50}, {"@ada:x": 50, "@sol:x": 50}, {}], ids=range(3))
-async def test_roles_as_the_desk_knows_them(rig: Rig, server: ScriptedHomeserver, users: dict[str, int]) -> None:
-    """Alone these supervise, whoever the homeserver says does; as it should be is left so."""
-    await record_our_room(rig, kind="desk")
-    server.faults.append(web.json_response({**MADE, "users": users}))
-    await rig.room_client.restore_power_levels(ROOM, supervisors=("@sol:x",), alone=True)
-    written = [a.body for a in server.requests if a.method == "PUT" and a.path.endswith("/state/m.room.power_levels/")]
-    assert [body["users"] for body in written] == ([] if users == {"@sol:x": 50} else [{"@sol:x": 50}])

@@ -52,21 +52,6 @@ async def test_a_room_of_which_it_knows_no_membership_is_missing(
     assert await rig.matrix.room_comparison.missing_rooms([ROOM]) == [ROOM]
 
 
-@pytest.mark.parametrize(("kind", "outside"), [("thread", True), ("office", False)])
-async def test_the_puppet_belongs_in_no_office(
-    rig: Rig, server: ScriptedHomeserver, monkeypatch: pytest.MonkeyPatch, kind: Any, outside: bool
-) -> None:
-    """Where only the policy bot is in: a thread's room misses the puppet, an office does not."""
-    await record_our_room(rig, kind=kind)
-    server.joined = [ROOM]
-
-    async def nowhere(*_args: Any, **_options: Any) -> Any:
-        return {"joined_rooms": []}
-
-    monkeypatch.setattr(rig.matrix.puppet.client, "request", nowhere)
-    assert await rig.matrix.room_comparison.is_outside(ROOM) is outside
-
-
 async def test_members_are_as_the_homeserver_says(rig: Rig, server: ScriptedHomeserver) -> None:
     """Who was put back to invited, or came, is corrected and told; who goes is told by the sync."""
     await record_our_room(rig, people=["@ada:x", "@bea:x", "@cat:x"])
@@ -110,17 +95,6 @@ async def test_who_had_gone_and_came_again_is_invited(
             ["@ada:x"] if is_found else [],
         )
     assert (await members_of(rig.database, ROOM))["@ada:x"] == ("invite" if is_found else "join")
-    assert rig.events == []
-
-
-async def test_the_puppet_that_is_out_is_noted(rig: Rig, server: ScriptedHomeserver) -> None:
-    """By that it is brought back; nobody is told of it as of a person."""
-    await record_our_room(rig)
-    answer = told(ada="join")
-    answer["chunk"] = [event for event in answer["chunk"] if event["state_key"] != PUPPET]
-    server.members = answer
-    assert (await rig.matrix.room_comparison.compare_members(ROOM)).change_count == 1
-    assert await rig.room_client.rooms_without_puppet() == [ROOM]
     assert rig.events == []
 
 

@@ -6,14 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from aiohttp import web
 
 from bridge.matrix.api.http_client import IdentityInUse, Permanent
-from bridge.matrix.olm import identity_table
 from bridge.matrix.olm.cross_signing import has_valid_signature
 from bridge.matrix.olm.identity import Identity, master_key
 from tests.bridge.matrix.client_device import ClientDevice
-from tests.bridge.matrix.rig import POLICY, PUPPET, Rig
+from tests.bridge.matrix.rig import POLICY, Rig
 from tests.bridge.matrix.scripted_homeserver import RecordedRequest, ScriptedHomeserver
 from tests.bridge.matrix.sync_events import ROOM, record_our_room
 
@@ -49,16 +47,6 @@ async def test_a_new_identity_vouches_for_its_device(rig: Rig, server: ScriptedH
     assert [key["fallback"] for key in fallback if has_valid_signature(key, POLICY, device_id, own)] == [True]
 
 
-async def test_a_start_asks_nothing_of_the_homeserver(rig: Rig, server: ScriptedHomeserver) -> None:
-    """Once made, an identity is loaded as it was, also while the homeserver is down."""
-    before = (rig.matrix.policy.device_id, rig.matrix.policy.curve25519, rig.matrix.policy.olm.device_keys)
-    await rig.stop()
-    server.requests.clear()
-    await rig.start(run=False)
-    assert server.requests == []
-    assert (rig.matrix.policy.device_id, rig.matrix.policy.curve25519, rig.matrix.policy.olm.device_keys) == before
-
-
 @pytest.mark.parametrize("step", range(9))
 async def test_making_it_may_be_interrupted_anywhere(
     server: ScriptedHomeserver, new_rig: Callable[[str], Rig], step: int
@@ -82,19 +70,6 @@ async def test_making_it_may_be_interrupted_anywhere(
     assert len(by_id) == 50
     identities = [a.body for a in requests if a.path.endswith("/device_signing/upload")]
     assert all(identity == identities[0] for identity in identities)
-
-
-@pytest.mark.parametrize("status", [400, 403], ids=["as 1.157", "as 1.163"])
-async def test_a_homeserver_that_forbids_display_names(
-    server: ScriptedHomeserver, new_rig: Callable[[str], Rig], status: int
-) -> None:
-    """An agency may have set `enable_set_displayname: false`: the line starts, under the names that Synapse gave."""
-    server.names = {POLICY: "policy", PUPPET: "line-main"}
-    server.name_refusal = (status, "M_FORBIDDEN")
-    rig = new_rig("forbidden")
-    await rig.start(run=False)
-    assert await identity_table.is_ready(rig.database, POLICY)
-    assert await identity_table.is_ready(rig.puppet_database, PUPPET)
 
 
 async def test_a_device_is_ready_once_its_signature_is_there(
@@ -147,17 +122,6 @@ def identity_of(rig: Rig, mxid: str) -> Identity:
 CHANGES = ("PUT", "DELETE")
 
 
-@pytest.mark.sqlite_only
-async def test_a_lost_store_of_the_puppet_is_no_other_bridge(rig: Rig, server: ScriptedHomeserver) -> None:
-    """The policy bot of this database was introduced: its puppet makes another device without a question."""
-    await rig.stop()
-    server.knows_devices = True
-    for file in rig.directory.glob("voice.db*"):
-        file.unlink()
-    await rig.start(run=False)
-    assert set(server.device_table[PUPPET]) == {rig.matrix.puppet.device_id}
-
-
 async def test_keys_are_replaced_before_they_run_out(rig: Rig, server: ScriptedHomeserver) -> None:
     """With few one-time keys left there are new ones, and a used fallback key is replaced; otherwise nothing is sent."""
     await rig.matrix.key_uploads[POLICY].run_once()
@@ -174,19 +138,6 @@ async def test_keys_are_replaced_before_they_run_out(rig: Rig, server: ScriptedH
     (one_time,) = uploads(server, "one_time_keys")
     (fallback,) = uploads(server, "fallback_keys")
     assert (len(one_time), len(fallback)) == (47, 1)
-
-
-async def test_a_failed_upload_is_repeated(rig: Rig, server: ScriptedHomeserver) -> None:
-    """The next try uploads the same keys, so that no key is lost and none is made for nothing."""
-    server.requests.clear()
-    server.queue_sync({"device_one_time_keys_count": {"signed_curve25519": 0}})
-    await rig.matrix.sync.run_once()
-    server.faults.append(web.json_response({"errcode": "M_FORBIDDEN"}, status=403))
-    with pytest.raises(Permanent):
-        await rig.matrix.key_uploads[POLICY].run_once()
-    await rig.matrix.key_uploads[POLICY].run_once()
-    first, second = uploads(server, "one_time_keys")
-    assert first == second
 
 
 async def test_a_request_to_verify_is_refused_politely(rig: Rig, server: ScriptedHomeserver) -> None:

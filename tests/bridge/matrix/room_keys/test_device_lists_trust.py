@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from typing import Any
 
 from bridge.matrix.api.events import DecryptedMessage, IdentityChanged, Membership, UndecryptableEvent, UntrustedMessage
 from bridge.matrix.room_keys.inbound_sessions import DEVICE_GRACE_MS
@@ -205,28 +204,3 @@ async def test_somebody_elses_session_cannot_be_taken_over(rig: Rig, server: Scr
     assert [(item.sender, item.content["body"]) for item in rig.events if isinstance(item, DecryptedMessage)] == [
         (ada.mxid, "still me")
     ]
-
-
-async def test_when_a_device_was_last_heard(rig: Rig, server: ScriptedHomeserver) -> None:
-    """A device is dated, to the day, when it is first known and when it speaks; with it goes its date."""
-    await record_our_room(rig)
-    ada = ClientDevice("@ada:x")
-    server.register(ada)
-    await rig.matrix.devices.refresh_stale([ada.mxid])
-
-    async def heard() -> int | None:
-        value: int | None = await rig.database.fetchval("SELECT at_ms FROM matrix_last_seen WHERE user_id = $1", ada.mxid)
-        return value
-
-    today = await heard()
-    assert today is not None
-    assert today % 86_400_000 == 0
-    await rig.database.commit(lambda transaction: transaction.execute("UPDATE matrix_last_seen SET at_ms = 0"))
-    key = ada.room_key_message(server.ours[POLICY], ROOM)
-    server.queue_sync({"to_device": {"events": [key]}, **timeline(ada.room_message(ROOM, "hello"))})
-    await rig.matrix.sync.run_once()
-    assert await heard() in {today, today + 86_400_000}, "a day may have begun meanwhile"
-    server.people.clear()
-    none: Any = {"device_keys": {ada.mxid: {}}}
-    await rig.database.commit(lambda transaction: rig.matrix.devices.apply_query(transaction, [ada.mxid], none))
-    assert await heard() is None

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from bridge.matrix.api.events import UndecryptableEvent
-from bridge.matrix.room_keys import inbound_sessions
 from bridge.matrix.room_keys.inbound_sessions import accepted_sessions
 from bridge.matrix.room_keys.sealing import prune_ratchets
 from tests.bridge.matrix.client_device import ClientDevice
@@ -56,22 +55,6 @@ async def test_a_key_may_come_before_the_join(rig: Rig, server: ScriptedHomeserv
         await take(rig, server, response)
     await rig.matrix.device_updates.run_once()
     assert bodies(rig.events) == ["hello"]
-
-
-async def test_so_many_sessions_of_one_sender(
-    rig: Rig, server: ScriptedHomeserver, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A member can fill our database no more than anybody; what was read is kept before what was not, the newest first."""
-    monkeypatch.setattr(inbound_sessions, "MAX_SESSIONS", 3)
-    ada = await know_ada(rig, server)
-    first = ada.room_key_message(server.ours[POLICY], ROOM)
-    said = ada.room_message(ROOM, "read")
-    await take(rig, server, {"to_device": {"events": [first]}, **timeline(said)})
-    await take(rig, server, {"to_device": {"events": keys_of(server, ada, 5)}, **timeline(ada.room_message(ROOM, "new"))})
-    assert bodies(rig.events) == ["read", "new"]
-    assert len(await learned(rig)) == 3
-    session_ids = {row["session_id"] for row in await rig.database.fetch("SELECT session_id FROM matrix_inbound")}
-    assert {said["content"]["session_id"], ada.group(ROOM).id} <= session_ids
 
 
 async def test_what_has_gone_is_not_replayed(rig: Rig, server: ScriptedHomeserver) -> None:

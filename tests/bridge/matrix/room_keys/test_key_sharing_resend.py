@@ -7,7 +7,7 @@ from tests.bridge.matrix.client_device import ClientDevice
 from tests.bridge.matrix.rig import POLICY, PUPPET, Rig
 from tests.bridge.matrix.room_keys.test_outbound_sessions import TEXT, encrypt, with_ada
 from tests.bridge.matrix.scripted_homeserver import ScriptedHomeserver
-from tests.bridge.matrix.sync_events import ROOM, bodies, member_event, timeline
+from tests.bridge.matrix.sync_events import ROOM, bodies, timeline
 from tests.bridge.matrix.test_crash_members import dies
 
 
@@ -102,28 +102,6 @@ async def test_what_the_texter_puppet_heard_outlives_a_crash(rig: Rig, server: S
     assert await rig.puppet_database.fetch("SELECT 1 FROM matrix_unwedging") == []
 
 
-async def test_strangers_make_the_texter_puppet_do_nothing(rig: Rig, server: ScriptedHomeserver) -> None:
-    """A device that nobody knows or vouches for, or that lost its trust meanwhile, is sent nothing and leaves no row."""
-    ada = await both_speak(rig, server)
-    eve, unsigned = ClientDevice("@eve:x"), ClientDevice("@ula:x", cross_signed=False)
-    server.register(eve, unsigned)
-    server.queue_sync(timeline(member_event(unsigned)))
-    await rig.matrix.sync.run_once()
-    await rig.matrix.device_updates.run_once()
-    request_count = len(server.requests)
-    await heard(rig, server, *[eve, unsigned] * 40)
-    assert await rig.puppet_database.fetch("SELECT 1 FROM matrix_unwedging") == []
-    await rig.matrix.device_updates.run_once()
-    assert [a.path for a in server.requests[request_count:] if "/sync" not in a.path] == []
-    await heard(rig, server, ada)
-    server.register(ada.another_device())
-    server.queue_sync({"device_lists": {"changed": ["@ada:x"]}})
-    await rig.matrix.sync.run_once()
-    await rig.matrix.device_updates.run_once()
-    await rig.matrix.device_updates.run_once()
-    assert senders(server, ada) == [POLICY, PUPPET]
-
-
 async def test_a_device_gets_the_keys_again_with_its_first_message(rig: Rig, server: ScriptedHomeserver) -> None:
     """When the first message of a trusted device was read it gets every live key once more; with its next ones none."""
     ada = await with_ada(rig, server)
@@ -136,38 +114,3 @@ async def test_a_device_gets_the_keys_again_with_its_first_message(rig: Rig, ser
         await rig.matrix.device_updates.run_once()
         assert len(server.sent_to(ada)) == 2
     assert bodies(rig.events) == ["one", "two"]
-
-
-async def test_a_device_that_begins_another_session_is_sent_the_keys_again(rig: Rig, server: ScriptedHomeserver) -> None:
-    """Ours began with a key that it had used up (a homeserver that was put back); it says nothing of that, but speaks.
-
-    By its own session it gets every live key of both identities, once an hour; while it uses ours it gets none.
-    """
-    ada = await both_speak(rig, server)
-    for event in server.sent_to(ada):
-        ada.decrypt_to_device(event)
-    await rig.database.commit(lambda transaction: transaction.execute("UPDATE matrix_last_seen SET spoke = $1", True))
-    await writes(rig, server, ada)
-    assert senders(server, ada) == [POLICY, PUPPET], "it uses our sessions, so it could read them"
-    await begins_again(rig, server, ada)
-    assert senders(server, ada) == [POLICY, PUPPET, POLICY, PUPPET]
-    again = [ada.decrypt_to_device(event)["content"]["session_key"] for event in server.sent_to(ada)[2:]]
-    assert len(set(again)) == 2
-    await begins_again(rig, server, ada)
-    assert senders(server, ada) == [POLICY, PUPPET, POLICY, PUPPET]
-
-
-async def begins_again(rig: Rig, server: ScriptedHomeserver, ada: ClientDevice) -> None:
-    ada.forget_sessions()
-    ada.groups.clear()
-    await writes(rig, server, ada)
-
-
-async def writes(rig: Rig, server: ScriptedHomeserver, ada: ClientDevice) -> None:
-    """Have a device send the key of its session to both identities."""
-    keys = {who: ada.room_key_message(server.ours[who], ROOM) for who in (POLICY, PUPPET)}
-    server.queue_sync({"to_device": {"events": [keys[POLICY]]}})
-    await rig.matrix.sync.run_once()
-    server.queue_sync({"to_device": {"events": [keys[PUPPET]]}}, puppet=True)
-    await rig.matrix.puppet_sync.run_once()
-    await rig.matrix.device_updates.run_once()

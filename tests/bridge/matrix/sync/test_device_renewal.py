@@ -107,14 +107,6 @@ async def test_what_the_old_device_said_is_found(rig: Rig, server: ScriptedHomes
     assert rig.room_client.knows_transactions_since(speaker, identity_of(rig, mxid).since_ms / 1000 + 1)
 
 
-async def test_a_device_that_is_there_is_left(rig: Rig, server: ScriptedHomeserver) -> None:
-    """A refusal that has another reason makes no device, and tells nobody."""
-    await with_room(rig, server)
-    device_id = rig.matrix.policy.device_id
-    await rig.matrix.renewals[POLICY].renew()
-    assert (rig.matrix.policy.device_id, rig.device_losses) == (device_id, 0)
-
-
 async def test_at_most_once_an_hour(rig: Rig, server: ScriptedHomeserver) -> None:
     """Whoever deletes it again at once has us wait: no flood of devices; after an hour there is another."""
     await with_room(rig, server)

@@ -16,7 +16,6 @@ from tests.bridge.matrix.rig import POLICY, Rig
 from tests.bridge.matrix.scripted_homeserver import RecordedRequest, ScriptedHomeserver
 from tests.bridge.matrix.sync_events import ROOM, bodies, record_our_room, timeline
 from tests.bridge.matrix.test_crash_members import dies
-from tests.e2e.polling import STEP_TIMEOUT
 
 BEFORE: Final = "s100_7_0_3"
 
@@ -99,29 +98,6 @@ async def test_a_worker_that_is_behind_for_a_moment_is_asked_again(
     assert syncs(server)[0].query["since"] == BEFORE
 
 
-@pytest.mark.parametrize("refusal", [(500, "M_UNKNOWN"), (404, "M_UNRECOGNIZED"), (502, "")])
-@pytest.mark.parametrize("lasts", [True, False], ids=["for good", "for a moment"])
-async def test_one_that_cannot_tell_of_that_event_is_heard(
-    rig: Rig, server: ScriptedHomeserver, monkeypatch: pytest.MonkeyPatch, refusal: tuple[int, str], lasts: bool
-) -> None:
-    """Its count went on: it is asked for two minutes, and then heard by the cursor. If it tells by then, that counts."""
-    ada, one, two = await heard(rig, server)
-    server.position, server.lost = "s120_7_0_3", {two["event_id"]}
-    server.refusals.extend([refusal] * (1000 if lasts else 3))
-    waited = list[float]()
-
-    async def wait(seconds: float) -> None:
-        waited.append(seconds)
-
-    monkeypatch.setattr(homeserver_rollback, "wait", wait)
-    server.queue_sync(timeline(one, ada.room_message(ROOM, "new")))
-    async with asyncio.timeout(STEP_TIMEOUT):
-        await one_turn(rig)
-    assert bodies(rig.events) == (["one", "new"] if lasts else ["new"]), "of two events with one id the inbox takes one"
-    assert syncs(server)[0].query.get("since") == (BEFORE if lasts else None)
-    assert sum(waited) == (120 if lasts else 6)
-
-
 @pytest.mark.parametrize(
     ("step", "uses_cursor"),
     [("redact", False), ("destroy", False), ("purge", True), ("look", True), ("forget", True), ("sign", True), ("", True)],
@@ -149,22 +125,6 @@ async def _begin_erasure(transaction: Transaction, step: str) -> None:
         ROOM,
         step,
     )
-
-
-async def test_long_timelines_are_read_to_what_was_heard(rig: Rig, server: ScriptedHomeserver) -> None:
-    """A room in which much was said is read page by page, and no further back than to what was heard."""
-    ada, one, two = await heard(rig, server)
-    first, second, third = (ada.room_message(ROOM, word) for word in ("first", "second", "third"))
-    server.position = "s60_7_0_3"
-    server.message_pages = {
-        "p": {"chunk": [second], "end": "q"},
-        "q": {"chunk": [first, two], "end": "r"},
-        "r": {"chunk": [one], "end": "s"},
-    }
-    server.queue_sync(timeline(third, limited=True, prev_batch="p"))
-    await one_turn(rig)
-    assert bodies(rig.events) == ["first", "second", "third"]
-    assert [each.query["from"] for each in server.requests if each.path.endswith("/messages")] == ["p", "q"]
 
 
 async def put_back(rig: Rig, server: ScriptedHomeserver, lost: dict[str, Any], *now: dict[str, Any]) -> None:

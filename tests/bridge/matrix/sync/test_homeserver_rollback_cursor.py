@@ -49,25 +49,6 @@ async def test_what_was_said_since_is_heard_once(rig: Rig, server: ScriptedHomes
     assert [each.query["since"] for each in syncs(server)[:1]] == [OLDER]
 
 
-async def test_a_cursor_stays_that_some_workers_cannot_read(
-    rig: Rig, server: ScriptedHomeserver, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """While Synapse's workers are upgraded one by one, an older one cannot read what a newer one made."""
-    await heard(rig, server)
-    server.unreadable_cursors = {BEFORE}
-    waits = list[float]()
-
-    async def upgrade_later(seconds: float) -> None:
-        waits.append(seconds)
-        if sum(waits) >= 60:
-            server.unreadable_cursors = set()
-
-    monkeypatch.setattr(homeserver_rollback, "wait", upgrade_later)
-    await rig.matrix.sync._end_refused_cursor()
-    assert await identity_table.cursor(rig.database, POLICY) == BEFORE
-    assert sum(waits) == 60
-
-
 async def test_the_puppet_syncs_without_its_cursor(rig: Rig, server: ScriptedHomeserver) -> None:
     """It reads no rooms, so nothing is repeated: its keys are counted again, and its messages come."""
     puppet: SyncLoop = rig.matrix.puppet_sync

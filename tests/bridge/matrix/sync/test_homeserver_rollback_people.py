@@ -7,7 +7,7 @@ from typing import Any, Final
 import pytest
 
 from bridge.matrix.api.events import MemberReturned, Membership
-from bridge.matrix.rooms.room_state import levels_of, membership_of, set_levels
+from bridge.matrix.rooms.room_state import membership_of
 from bridge.matrix.sync.sync_response import STATE_AFTER
 from tests.bridge.matrix.client_device import ClientDevice
 from tests.bridge.matrix.rig import POLICY, Rig
@@ -116,22 +116,3 @@ async def test_who_came_again_since_is_invited(rig: Rig, server: ScriptedHomeser
     assert [(item.user_id, item.membership) for item in rig.events if isinstance(item, Membership)] == [(eve.mxid, "join")]
     assert not [item for item in rig.events if isinstance(item, MemberReturned)]
     assert eve.mxid not in (await rig.matrix.room_comparison.compare_members(ROOM)).lost_members
-
-
-async def test_who_goes_before_our_first_sync_is_gone(rig: Rig, server: ScriptedHomeserver) -> None:
-    """A colleague removed them after the homeserver was put back."""
-    ada, _, last = await heard(rig, server)
-    await put_back_with(rig, server, last, holds=(out := moved(ada, "leave", AT + 60_000),), events=(out,))
-    assert await membership_of(rig.database, ROOM, ada.mxid) == "leave"
-    assert [item.membership for item in rig.events if isinstance(item, Membership)] == ["leave"]
-
-
-@pytest.mark.parametrize(("at", "supervises"), [(AT, "@sol:x"), (AT + 60_000, "@eve:x")], ids=["of before", "since"])
-async def test_roles_of_before_are_not_taken(rig: Rig, server: ScriptedHomeserver, at: int, supervises: str) -> None:
-    """Who supervises is what was told last; what was changed since the homeserver was put back counts."""
-    _, _, last = await eve_has_gone(rig, server)
-    await rig.database.commit(lambda transaction: set_levels(transaction, ROOM, {"@sol:x": 50}))
-    content = {"users": {"@eve:x": 50}}
-    levels = {"type": "m.room.power_levels", "state_key": "", "event_id": "$levels", "sender": "@sol:x", "content": content}
-    await put_back_with(rig, server, last, holds=({**levels, "origin_server_ts": at},))
-    assert await levels_of(rig.database, ROOM) == {supervises: 50}

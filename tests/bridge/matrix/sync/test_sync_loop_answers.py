@@ -15,7 +15,6 @@ from bridge.matrix.olm import identity_table
 from bridge.matrix.sync import sync_loop
 from tests.bridge.matrix.rig import POLICY, Rig
 from tests.bridge.matrix.scripted_homeserver import ScriptedHomeserver
-from tests.bridge.matrix.sync_events import ROOM, bodies, hear_ada, timeline
 
 NO_UTF8: Final = "\ud800"
 ODD: Final = (NO_UTF8, "a\0b")
@@ -37,15 +36,3 @@ async def test_an_answer_that_takes_long_comes_in_the_end(
         except Transient:
             broken_off += 1
     assert 0 < broken_off < 12
-
-
-@pytest.mark.parametrize("odd", ODD)
-async def test_a_room_that_no_table_can_name(rig: Rig, server: ScriptedHomeserver, odd: str) -> None:
-    """With a gap in its timeline: it is passed over, the others are read, and the cursor moves."""
-    ada = await hear_ada(rig, server)
-    rooms = timeline(ada.room_message(ROOM, "good"))["rooms"]["join"]
-    gap = {"timeline": {"events": [{"type": "x"}], "limited": True, "prev_batch": "p"}}
-    last = server.queue_sync({"rooms": {"join": {odd: gap, **rooms}}})
-    await rig.matrix.sync.run_once()
-    assert bodies(rig.events) == ["good"]
-    assert await identity_table.cursor(rig.database, POLICY) == last

@@ -142,14 +142,6 @@ def test_malformed_events_cost_themselves_only(stage: Stage, bad: list[Any], sta
 
 
 @MANY
-@given(bad=st.lists(EVENTS | JSON, max_size=4))
-def test_malformed_letters_cost_themselves_only(stage: Stage, bad: list[Any]) -> None:
-    """To-device messages of any shape before a good room event: it is said, and the cursor moves."""
-    response = {"to_device": {"events": bad}, **timeline(stage.ada.room_message(ROOM, "good"))}
-    assert stage.runner.run(stage.survives(response)) == ["good"]
-
-
-@MANY
 @given(payload_room=JSON | EVENTS, kind=KINDS)
 def test_malformed_insides_of_letters(stage: Stage, payload_room: Any, kind: str) -> None:
     """Properly encrypted messages with anything inside: dropped alone, and the sender's session still works."""

@@ -15,7 +15,7 @@ from bridge.matrix.api.events import (
     UndecryptableEvent,
     UnencryptedEvent,
 )
-from bridge.matrix.rooms.room_state import RoomKind, levels_of, members_of, power_levels
+from bridge.matrix.rooms.room_state import levels_of, members_of
 from bridge.storage.errors import Unavailable
 from tests.bridge.matrix.client_device import ClientDevice
 from tests.bridge.matrix.rig import POLICY, PUPPET, Rig
@@ -219,19 +219,6 @@ async def test_a_room_that_was_closed_or_taken_from_us(rig: Rig, server: Scripte
     await rig.matrix.sync.run_once()
     lost = [(item.room_id, item.how, item.event_id) for item in rig.events if isinstance(item, RoomLost)]
     assert lost == [(ROOM, "removed", "$k"), (ROOM, "closed", "$t")]
-
-
-@pytest.mark.parametrize("kind", ["desk", "office", "thread"])
-async def test_roles_that_an_administrator_gave_in_our_name(rig: Rig, server: ScriptedHomeserver, kind: RoomKind) -> None:
-    """`make_room_admin` sends as the creator, which the bot is. The desk has roles; elsewhere nobody may have one."""
-    await record_our_room(rig, kind=kind)
-    event = {"event_id": "$l", "sender": POLICY, "type": "m.room.power_levels", "state_key": ""}
-    ours = {**event, "event_id": "$m", "content": power_levels(kind, ())}
-    server.queue_sync(timeline({**event, "content": {**power_levels(kind, ()), "users": {"@sol:x": 100}}}, ours))
-    await rig.matrix.sync.run_once()
-    changes = [(dict(item.users), item.tampered) for item in rig.events if isinstance(item, PowerLevels)]
-    change = ({"@sol:x": 100}, kind != "desk")
-    assert changes == ([change, ({}, False)] if kind == "desk" else [change])
 
 
 @pytest.mark.parametrize("membership", ["leave", "ban"])
