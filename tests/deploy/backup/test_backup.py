@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import errno
 import json
 import os
 import shutil
@@ -25,10 +24,9 @@ from bridge.tables import inbox, line_state
 from bridge.tables.audit_log import AuditLog
 from bridge.tables.suppression import peek_rows
 from deploy.backup import backup as backup_file
-from deploy.backup import restore as restore_module
-from deploy.backup.backup import SCRYPT, Backup
+from deploy.backup.backup import SCRYPT
 from deploy.backup.backup_rows import BACKUP_TABLES
-from deploy.backup.restore import place_problems, restore
+from deploy.backup.restore import restore
 from deploy.cli.options import layout_of
 from deploy.data_dir.layout import Layout
 from deploy.data_dir.secret_files import SetupError
@@ -149,33 +147,6 @@ async def test_copies_of_keys_are_in_no_backup(line: LineDirectory, tmp_path: Pa
     assert str(line.layout.secrets / "empty") in before
 
 
-@pytest.mark.parametrize("links", [True, False])
-def test_no_backup_takes_the_place_of_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, links: bool) -> None:
-    """Two lines whose timers fire in one second write into one directory: the second is refused, and says which file."""
-    to = tmp_path / "quietline-20270101T000000Z.backup"
-    write_new_file = backup_file.write_new_file
-
-    def refused(*_names: object, **_named: object) -> None:
-        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
-
-    if links:
-
-        def while_another(half: Path, data: bytes) -> None:
-            write_new_file(half, data)
-            to.write_bytes(b"another line's")
-
-        monkeypatch.setattr(backup_file, "write_new_file", while_another)
-        with pytest.raises(FileExistsError) as error:
-            backup_file.write_finished_file(to, b"ours")
-        assert error.value.filename == str(to)
-        assert to.read_bytes() == b"another line's"
-    else:
-        monkeypatch.setattr(os, "link", refused)
-        backup_file.write_finished_file(to, b"ours")
-        assert to.read_bytes() == b"ours"
-    assert list(tmp_path.iterdir()) == [to]
-
-
 async def test_a_restored_line_resumes_and_resends_nothing(line: LineDirectory, tmp_path: Path) -> None:
     """Its database holds a roster, a count of unfinished texts and nothing else; keys are new; the configuration loads."""
     await planted(line)
@@ -225,24 +196,6 @@ async def test_the_desk_is_told_once_and_the_roster_comes_from_the_backup(line: 
     finally:
         await harness.close()
     assert await startup_notices.first_roster(line.harness.database, line.config.line.staff) == line.config.line.staff
-
-
-async def test_a_backup_without_a_desk_loses_nobody(line: LineDirectory, tmp_path: Path) -> None:
-    """Of a restored line that has not started: its roster; of a line before its desk: those in the configuration."""
-    configured = line.config.line.staff
-    early = backup_file.collect(line.layout, line.config)
-    await line.desk()
-    late = backup_file.collect(line.layout, line.config)
-    there = Layout(tmp_path / "again")
-    await restore(late, there)
-    assert backup_file.collect(there, load(there.config)).roster == late.roster
-    await restore(early, Layout(tmp_path / "early"))
-    harness = BridgeHarness(tmp_path / "early" / "bridge")
-    await harness.open()
-    try:
-        assert await startup_notices.first_roster(harness.database, configured) == configured
-    finally:
-        await harness.close()
 
 
 async def test_what_is_remembered_of_phones_comes_along(line: LineDirectory, tmp_path: Path) -> None:
@@ -304,27 +257,6 @@ async def test_the_stop_list_is_where_the_bridge_reads(line: LineDirectory, tmp_
     )
 
 
-async def test_a_place_that_is_no_whole_path_is_refused(line: LineDirectory, tmp_path: Path) -> None:
-    """Nobody could say where the bridge would read then: nothing is restored, rather than a line without its STOP list."""
-    line.layout.config.write_text(
-        line.layout.config.read_text().replace(f"data_dir: {line.layout.bridge}", "data_dir: bridge")
-    )
-    backup = backup_file.collect(line.layout, line.config.model_copy(update={"data_dir": line.layout.bridge}))
-    with pytest.raises(SetupError, match="no whole path"):
-        await restore(backup, Layout(tmp_path / "again"))
-    assert not (tmp_path / "again").exists()
-
-
-async def test_a_configuration_elsewhere_is_not_written_over(line: LineDirectory, tmp_path: Path) -> None:
-    """`restore --config` of a line whose disk is lost: a sentence that names --data, and nothing is written."""
-    file = tmp_path / "etc" / "south.yaml"
-    file.parent.mkdir()
-    file.write_text(line.layout.config.read_text().replace(str(line.layout.bridge), str(tmp_path / "lost")))
-    with pytest.raises(SetupError, match="say --data"):
-        await restore(backup_file.collect(line.layout, line.config), layout_of(file))
-    assert not (tmp_path / "lost").exists()
-
-
 async def test_the_calendar_of_the_line_comes_along(line: LineDirectory, tmp_path: Path) -> None:
     """A file of shifts in its directory; one from elsewhere is followed there, and no copy of it is."""
     elsewhere = tmp_path / "synced.ics"
@@ -381,63 +313,6 @@ async def test_a_restored_line_is_of_the_account_that_runs_it(
     assert {path.stat().st_ino for path in paths} <= {*inodes}
 
 
-async def test_a_second_restore_into_one_directory_harms_nothing(
-    line: LineDirectory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Begun while the first one writes its database, it is refused; the first one's line is whole."""
-    backup, there = backup_file.collect(line.layout, line.config), Layout(tmp_path / "again")
-    write_database, problems = restore_module.write_database, list[str]()
-
-    async def with_another(path: Path, rows_of: Backup) -> None:
-        monkeypatch.setattr(restore_module, "write_database", write_database)
-        with pytest.raises(SetupError) as second:
-            await restore(backup, there)
-        problems.extend(second.value.problems)
-        await write_database(path, rows_of)
-
-    monkeypatch.setattr(restore_module, "write_database", with_another)
-    await restore(backup, there)
-    assert ["another command" in problem for problem in problems] == [True]
-    assert load(there.config).data_dir == there.bridge
-    assert (there.bridge / "main.db").is_file()
-
-
-def test_a_mounted_disk_is_said_before_anything_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No directory can be renamed to a place where a disk is mounted; a directory on that disk will do."""
-    (there := tmp_path / "volume").mkdir()
-    monkeypatch.setattr(Path, "is_mount", lambda self: self == there)
-    assert [str(there / "line") in problem for problem in place_problems(Layout(there))] == [True]
-    assert not place_problems(Layout(there / "line"))
-
-
-async def test_a_line_is_the_same_by_a_link_to_its_directory(line: LineDirectory, tmp_path: Path) -> None:
-    """Its backup is as by its own path; a restore wants the directory itself, whose place it takes."""
-    (link := tmp_path / "link").symlink_to(line.layout.data)
-    backup = backup_file.collect(Layout(link), load(line.layout.config))
-    by_path = backup_file.collect(line.layout, load(line.layout.config))
-    assert (backup.root, sorted(backup.files)) == (by_path.root, sorted(by_path.files))
-    (empty := tmp_path / "empty").mkdir()
-    (to_empty := tmp_path / "new").symlink_to(empty)
-    with pytest.raises(SetupError, match="new: is a link"):
-        await restore(backup, Layout(to_empty))
-    assert list(empty.iterdir()) == []
-
-
-async def test_a_line_whose_paths_have_a_way_back_is_restored(line: LineDirectory, tmp_path: Path) -> None:
-    """An earlier `init ../line` left `..` in the configuration: every file comes to its own place all the same."""
-    await restore(backup_file.collect(line.layout, line.config), plain := Layout(tmp_path / "plain"))
-    (tmp_path / "side").mkdir()
-    data = line.layout.data
-    way_back = f"{tmp_path}/side/../{data.relative_to(tmp_path)}"
-    line.layout.config.write_text(line.layout.config.read_text().replace(str(data), way_back))
-    backup = backup_file.collect(line.layout, load(line.layout.config))
-    await restore(backup, again := Layout(tmp_path / "again"))
-    assert ".." in backup.root
-    assert ".." not in again.config.read_text()
-    restored = [{path.relative_to(each.data) for path in each.data.rglob("*")} for each in (plain, again)]
-    assert restored[0] == restored[1]
-
-
 @pytest.mark.parametrize("harm", ["passphrase", "cut", "flipped", "other", "empty"])
 async def test_what_cannot_be_opened_says_so(line: LineDirectory, tmp_path: Path, harm: str) -> None:
     """Another passphrase, a damaged file, another file: a sentence, and no directory."""
@@ -447,12 +322,6 @@ async def test_what_cannot_be_opened_says_so(line: LineDirectory, tmp_path: Path
     file.write_bytes({"cut": data[:-1], "flipped": flipped, "other": b"PK" + data, "empty": b""}.get(harm, data))
     with pytest.raises(SetupError, match=r"cannot be opened|no backup"):
         backup_file.read_backup(file, b"another passphrase altogether" if harm == "passphrase" else PASSPHRASE)
-
-
-def test_a_backup_of_a_newer_version_says_which_program_reads_it() -> None:
-    """Not that it is damaged: the file is well, and this program is too old."""
-    with pytest.raises(SetupError, match="of a newer version of quietline: restore it with that one"):
-        backup_file.decrypt(backup_file.MAGIC.replace(b"1", b"2") + bytes(60), PASSPHRASE)
 
 
 def test_a_passphrase_is_slow_to_guess(monkeypatch: pytest.MonkeyPatch) -> None:

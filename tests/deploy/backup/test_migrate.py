@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import fcntl
-import os
 import secrets
-import shutil
 from collections.abc import AsyncIterator
-from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -18,12 +12,11 @@ import pytest
 
 from bridge.config.load import load
 from bridge.config.sections import Config
-from bridge.matrix.schema import MAIN_SCHEMA, PUPPET_SCHEMA
-from bridge.storage.database import Transaction
+from bridge.matrix.schema import PUPPET_SCHEMA
 from bridge.storage.postgres_connection import PostgresPlace, connect
 from bridge.storage.postgres_database import database_of
 from bridge.storage.postgres_transaction import LEASE_SCHEMA
-from bridge.storage.sqlite_connection import SqliteConnection, snapshot
+from bridge.storage.sqlite_connection import snapshot
 from deploy.backup.migrate import DATABASES, CannotMigrate, migrate
 from deploy.data_dir.line_lock import LineRuns
 from deploy.data_dir.postgres_snapshot import snapshot as server_snapshot
@@ -122,39 +115,6 @@ async def test_there_and_back(line: LineDirectory) -> None:
     await again.close()
 
 
-async def test_nobody_else_can_read_the_files_that_come_back(line: LineDirectory) -> None:
-    """Whatever the umask of the person who runs the command, also while they are written."""
-    config, modes = config_of(line), set[int]()
-
-    def note_modes(_step: str) -> None:
-        modes.update(path.stat().st_mode & 0o777 for path in config.data_dir.iterdir() if ".db" in path.name)
-
-    await migrate(config, "postgresql")
-    os.umask(0o022)
-    await migrate(config, "sqlite", after=note_modes)
-    assert modes == {0o600}
-
-
-async def test_a_number_that_never_repeats_goes_on(line: LineDirectory) -> None:
-    """Of the rows that had it all are gone: the next one on the other engine, and back, has a later number all the same."""
-    config = config_of(line)
-
-    async def next_number(server: str | None) -> int:
-        database = database_of(config.data_dir / "main.db", server)
-        await database.open()
-        query = "INSERT INTO inbox (owner, kind, body) VALUES ('o', 'k', $1) RETURNING seq"
-        number = await database.commit(lambda transaction: transaction.fetchval(query, b"x"))
-        await database.commit(lambda transaction: transaction.execute("DELETE FROM inbox"))
-        await database.close()
-        return int(number)
-
-    first = await next_number(None)
-    await migrate(config, "postgresql")
-    second = await next_number(config.database_url)
-    await migrate(config, "sqlite")
-    assert first < second < await next_number(None)
-
-
 @pytest.mark.parametrize(
     ("to", "steps"),
     [
@@ -192,84 +152,9 @@ async def test_broken_off_at_any_step_it_is_taken_up(line: LineDirectory, to: En
     assert schemas(config) == ({"main", "voice"} if to == "postgresql" else set())
 
 
-def remains(config: Config) -> set[str]:
-    """Return what there is of both databases, their logs and halves too."""
-    return {path.name for path in config.data_dir.iterdir() if path.name.startswith(tuple(DATABASES))}
-
-
-@pytest.mark.parametrize("step", range(6))
-async def test_killed_between_two_files_it_is_taken_up(
-    line: LineDirectory, monkeypatch: pytest.MonkeyPatch, step: int
-) -> None:
-    """Log and file go one by one: after each of them a file that is left is whole, alone, and the next call goes on.
-
-    Others look into the files meanwhile, so that each has its log when it goes.
-    """
-    config = config_of(line)
-    before, rows = content(config, "sqlite"), await asyncio.to_thread(count_rows, config)
-    unlink, deleted_names = Path.unlink, list[str]()
-
-    def removed(path: Path, missing_ok: bool = False) -> None:
-        assert path.exists() or missing_ok
-        there = path.exists()
-        unlink(path, missing_ok=missing_ok)
-        if there and path.name.startswith(tuple(DATABASES)):
-            deleted_names.append(path.name)
-            if len(deleted_names) == step + 1:
-                raise Broken
-
-    with contextlib.ExitStack() as stack:
-        for name in DATABASES:
-            other = stack.enter_context(contextlib.closing(SqliteConnection(config.data_dir / name, read_only=True)))
-            other.fetch("SELECT COUNT(*) FROM sqlite_master")
-        with monkeypatch.context() as patch:
-            patch.setattr(Path, "unlink", removed)
-            with pytest.raises(Broken):
-                await migrate(config, "postgresql")
-    assert deleted_names == [f"{name}{suffix}" for name in DATABASES for suffix in ("-wal", "-shm", "")][: step + 1]
-    alone = config.data_dir.parent / "alone"
-    alone.mkdir()
-    for name in files(config) - {"keys.db"}:
-        shutil.copy(config.data_dir / name, alone / name)
-        with snapshot(alone / name) as database:
-            counts = {
-                f"{name} {table}": len(database.fetch(f"SELECT * FROM {table}"))  # noqa: S608 - names of tables
-                for table in database.tables()
-            }
-        assert {key: n for key, n in counts.items() if n} == {
-            key: len(reprs) for key, reprs in before.items() if key.startswith(name)
-        }
-    result = await invoke(["migrate", "--to", "postgresql", "--config", str(line.layout.config)])
-    assert (result.exit_code, result.stderr) == (0, "")
-    assert result.stdout == f"The line is on postgresql, with {rows} rows; all that were moved were compared. Start it.\n"
-    assert content(config, "postgresql") == before
-    assert remains(config) == set()
-
-
 def count_rows(config: Config) -> int:
     """Return how many rows the files have, the numbers of their tables' versions among them."""
     return sum(map(len, content(config, "sqlite").values()))
-
-
-async def test_a_log_that_another_reads_is_waited_for(line: LineDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A file is not whole without its log while somebody reads from that: nothing goes, and the next call goes on."""
-    monkeypatch.setattr("deploy.backup.migrate.LOG_TRIES", 2)
-    config = config_of(line)
-    before = content(config, "sqlite")
-    with snapshot(config.data_dir / "main.db") as database:
-        database.tables()
-        writer = database_of(config.data_dir / "main.db", None)
-        await writer.open()
-        await writer.commit(
-            lambda transaction: transaction.execute("UPDATE matrix_room SET owner = 'o2' WHERE room_id = '!r:x'")
-        )
-        await writer.close()
-        with pytest.raises(CannotMigrate, match="another program reads"):
-            await migrate(config, "postgresql")
-        assert files(config) == {"keys.db", "main.db", "voice.db"}
-    assert content(config, "sqlite") != before
-    await migrate(config, "postgresql")
-    assert remains(config) == set()
 
 
 async def test_nothing_to_move_is_said_only_where_there_is_nothing(line: LineDirectory) -> None:
@@ -290,68 +175,6 @@ async def test_nothing_to_move_is_said_only_where_there_is_nothing(line: LineDir
     assert await migrate(config, "postgresql") == rows
     (config.data_dir / "keys.db").unlink()
     with pytest.raises(CannotMigrate, match="without it"):
-        await migrate(config, "postgresql")
-
-
-async def test_a_half_of_before_takes_no_files_place(line: LineDirectory) -> None:
-    """What a call left that was broken off long ago is not moved over a file that stands there, whole."""
-    config = config_of(line)
-    before = content(config, "sqlite")
-    shutil.copy(config.data_dir / "main.db", config.data_dir / "kept")
-    await migrate(config, "postgresql")
-    (config.data_dir / "kept").rename(config.data_dir / "main.db")
-    (config.data_dir / "main.db.moving").write_bytes(b"half of a file" * 100)
-    await migrate(config, "sqlite")
-    assert content(config, "sqlite") == before
-
-
-@pytest.mark.parametrize("to", ["postgresql", "sqlite"])
-async def test_only_an_upgrade_takes_steps(line: LineDirectory, to: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What an older version wrote is not moved: `upgrade` makes a backup first, and without one no step can be undone."""
-    config = config_of(line)
-
-    async def step(_transaction: Transaction) -> None:
-        """Change nothing."""
-
-    async def raise_version(by: int, transaction: Transaction) -> None:
-        await transaction.execute("UPDATE quietline_version SET version = version + $1", by)
-
-    if to == "sqlite":
-        await migrate(config, "postgresql")
-    monkeypatch.setitem(DATABASES, "main.db", replace(MAIN_SCHEMA, steps=(step,)))
-    database = database_of(config.data_dir / "main.db", config.database_url if to == "sqlite" else None)
-    await database.open()
-    for change, says in ((0, "an older version wrote it"), (2, "a newer version of this program wrote it")):
-        await database.commit(partial(raise_version, change))
-        before = content(config, "postgresql" if to == "sqlite" else "sqlite")
-        with pytest.raises(CannotMigrate, match=says) as refused:
-            await migrate(config, to)
-        assert ("taken out of the configuration" in str(refused.value)) == (to == "postgresql" and not change)
-        assert content(config, "postgresql" if to == "sqlite" else "sqlite") == before
-    assert (not schemas(config)) == (to == "postgresql"), "nothing was made in the other place"
-    await database.commit(partial(raise_version, -1))
-    await database.close()
-    await migrate(config, to)
-
-
-async def spoil(config: Config, statement: str) -> None:
-    """Change the stopped line's main file by hand, as a damaged page or a person does."""
-    with contextlib.closing(SqliteConnection(config.data_dir / "main.db")) as db:
-        db.execute("PRAGMA foreign_keys = OFF")
-        db.execute(statement)
-
-
-async def test_a_try_that_was_broken_off_long_ago_is_named(line: LineDirectory) -> None:
-    """The line ran on its files since: what is on the server is said to be of that try, and how to make an empty one."""
-    config = config_of(line)
-
-    def kill(_step: str) -> None:
-        raise Broken
-
-    with pytest.raises(Broken):
-        await migrate(config, "postgresql", after=kill)
-    await spoil(config, "UPDATE matrix_member SET membership = 'leave'")
-    with pytest.raises(CannotMigrate, match=r"differ in matrix_member.* ran on its files after a try .* createdb"):
         await migrate(config, "postgresql")
 
 

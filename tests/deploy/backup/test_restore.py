@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import errno
-import os
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
@@ -15,8 +13,6 @@ from click.testing import Result
 from bridge.app.bridge import Bridge
 from bridge.config.load import load
 from bridge.runtime.crash_points import never_crash
-from bridge.storage.copying import Pair
-from bridge.storage.errors import Unavailable
 from bridge.storage.postgres_connection import PostgresPlace
 from deploy.backup.migrate import migrate
 from deploy.data_dir.layout import Layout
@@ -152,30 +148,3 @@ async def test_a_server_that_cannot_be_had_costs_no_restore(lost: PostgresLine, 
     refused = await lost.invoke("migrate", there, "--to", "postgresql")
     assert (refused.exit_code, "takes nothing just now" in refused.stderr) == (1, True)
     assert databases(there) == {"main.db"}
-
-
-@pytest.mark.parametrize(
-    "error",
-    [Unavailable("DiskFullError 53100"), Unavailable("SQLITE_FULL"), OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))],
-)
-async def test_a_full_disk_costs_no_restore(
-    lost: PostgresLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
-) -> None:
-    """The server's or this machine's, on the rows' way: they wait in a file, the reason and the next command are said."""
-    there, empty = tmp_path / "again", lost.url.rpartition("/")[2]
-    lost.server.execute(SUPERUSER, f"DROP DATABASE {empty}")
-    await make_line_database(empty, lost.server.url("postgres"))
-
-    async def full(*_words: object, **_more: object) -> None:
-        raise error
-
-    with monkeypatch.context() as changed:
-        changed.setattr(Pair, "copy", full)
-        result = await lost.restore(there)
-    assert result.exit_code == 0, result.output
-    assert "make room on" in result.output
-    assert f"quietline migrate --to postgresql --data {there}" in result.output
-    assert databases(there) == {"main.db"}
-    moved = await lost.invoke("migrate", there, "--to", "postgresql")
-    assert moved.exit_code == 0, moved.output
-    assert databases(there) == set()

@@ -21,7 +21,7 @@ from deploy.backup import backup as backup_file
 from deploy.backup import restore_drill as module
 from deploy.backup.backup import Backup
 from deploy.backup.restore import restore
-from deploy.backup.restore_drill import Drill, find_newest, run_drill, temporary_directory
+from deploy.backup.restore_drill import Drill, find_newest, run_drill
 from deploy.backup.rotation import backup_into
 from deploy.data_dir.layout import Layout
 from deploy.data_dir.secret_files import SetupError
@@ -167,18 +167,6 @@ async def test_a_drill_elsewhere_says_what_it_cannot_see(line: LineDirectory) ->
     assert report.ok
     assert [row.name for row in report.checks if not row.asked] == ["stops"]
     assert await line_state.get(line.harness.database, line_state.DRILLED) is None
-
-
-def test_what_a_killed_drill_left_goes(place: Path) -> None:
-    """The next one deletes it; a directory that another drill holds stays, and its own goes at the end."""
-    (place / f"{module.PREFIX}left").mkdir()
-    (place / f"{module.PREFIX}left" / "token").touch()
-    (place / "other").mkdir()
-    with temporary_directory() as one, temporary_directory() as two:
-        assert one != two
-        assert {path.name for path in place.iterdir()} == {one.name, two.name, "other"}
-        assert one.stat().st_mode & 0o077 == 0
-    assert [path.name for path in place.iterdir()] == ["other"]
 
 
 async def test_the_newest_of_the_line(line: LineDirectory, tmp_path: Path) -> None:

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import errno
 import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from bridge.runtime.keep_plan import KeepPlan
 from deploy.backup import backup as backup_file
 from deploy.backup.backup import Backup
-from deploy.backup.rotation import backup_into, backups_of
+from deploy.backup.rotation import backup_into
 from deploy.data_dir.secret_files import SetupError
 from tests.deploy.line_directory import LineDirectory
 from tests.deploy.verb import invoke
@@ -86,19 +83,6 @@ async def test_what_is_not_this_lines_stays(line: LineDirectory, tmp_path: Path,
     assert {path.name for path in done.foreign} == {name(1), name(2), name(3)}
 
 
-async def test_a_clock_that_was_set_back_does_not_cost_the_new_file(
-    line: LineDirectory, tmp_path: Path, clock: list[float]
-) -> None:
-    """The new file stays although its name is the oldest."""
-    folder = tmp_path / "kept"
-    folder.mkdir()
-    first = await backup_into(line.layout, folder, PASSPHRASE, keep=KeepPlan(newest=1))
-    clock[0] -= 86_400
-    second = await backup_into(line.layout, folder, PASSPHRASE, keep=KeepPlan(newest=1))
-    assert set(folder.iterdir()) == {second.file}
-    assert second.removed == (first.file,)
-
-
 async def test_nothing_is_deleted_for_a_file_that_cannot_be_read_back(
     line: LineDirectory, tmp_path: Path, clock: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -113,26 +97,6 @@ async def test_nothing_is_deleted_for_a_file_that_cannot_be_read_back(
         with pytest.raises(SetupError, match="is the disk well"):
             await backup_into(line.layout, folder, PASSPHRASE, keep=KeepPlan(newest=1))
     assert old in set(folder.iterdir())
-
-
-async def test_a_full_disk_costs_no_older_file(
-    line: LineDirectory, tmp_path: Path, clock: list[float], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The reason with the file's name, no half file, and the older one stays."""
-    folder = tmp_path / "kept"
-    folder.mkdir()
-    old = (await backup_into(line.layout, folder, PASSPHRASE, keep=KeepPlan(newest=1))).file
-    clock[0] += 60
-
-    def full(_descriptor: int) -> None:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-    with monkeypatch.context() as changed:
-        changed.setattr(os, "fsync", full)
-        with pytest.raises(OSError, match="No space left") as raised:
-            await backup_into(line.layout, folder, PASSPHRASE, keep=KeepPlan(newest=1))
-    assert str(raised.value.filename).startswith(str(folder))
-    assert set(folder.iterdir()) == {old}
 
 
 @pytest.mark.parametrize("keep", [KeepPlan(newest=1), None])
@@ -164,24 +128,6 @@ async def test_days_weeks_and_months_stay(line: LineDirectory, tmp_path: Path, c
     assert done.file.name == "quietline-20270115T080000Z.backup"
     stay = {"20270115T080000", "20270114T080000", "20270112T080000", "20270108T080000", "20261231T080000"}
     assert {path.name[10:25] for path in folder.iterdir()} == stay | {"20269999T080000"}
-
-
-@settings(max_examples=40, deadline=None)
-@given(
-    there=st.lists(st.tuples(st.integers(0, 30), st.sampled_from(["main", "other"])), unique_by=lambda each: each[0]),
-    keep=st.integers(1, 6),
-)
-def test_whatever_lies_there_the_newest_stay(
-    tmp_path_factory: pytest.TempPathFactory, there: list[tuple[int, str]], keep: int
-) -> None:
-    """Of a line's files exactly the newest are first, and another line's is never among them."""
-    directory = tmp_path_factory.mktemp("kept")
-    for number, slug in there:
-        (directory / name(number)).write_bytes(encrypted(slug))
-    ours, foreign = backups_of(directory, ("quietline.localhost", "main"), PASSPHRASE)
-    numbers = sorted((number for number, slug in there if slug == "main"), reverse=True)
-    assert [path.name for path in ours[:keep]] == [name(number) for number in numbers[:keep]]
-    assert {path.name for path in foreign} == {name(number) for number, slug in there if slug == "other"}
 
 
 async def test_the_verb(line: LineDirectory, tmp_path: Path, clock: list[float]) -> None:

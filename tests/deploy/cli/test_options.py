@@ -7,16 +7,14 @@ import os
 import pathlib
 from typing import TYPE_CHECKING
 
-import click
 import pytest
 from click.testing import CliRunner
 
 from deploy.cli.main import cli
-from deploy.cli.options import chosen_layout, line_options, optional_line_options
+from deploy.cli.options import chosen_layout
 from deploy.data_dir.layout import Layout
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
 NOT_ABOUT_A_LINE = {"init", "test", "bench", "stay"}
@@ -92,17 +90,3 @@ def test_a_line_is_the_same_by_a_path_with_a_way_back(tmp_path: Path, monkeypatc
             layout = chosen_layout(*option)
             assert layout is not None
             assert (layout.data, layout.config) == (tmp_path / "line", config)
-
-
-@pytest.mark.parametrize("options", [line_options, optional_line_options])
-def test_help_tells_of_a_default_where_there_is_one(
-    options: Callable[[Callable[..., None]], Callable[..., None]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    """`--help` says ./var for the verbs that take it when no line is named, and for no other verb."""
-    monkeypatch.chdir(tmp_path)
-
-    def verb(layout: Layout | None, **_: object) -> None:
-        click.echo("" if layout is None else str(layout.data))
-
-    command, run = click.command()(options(verb)), CliRunner().invoke
-    assert ("./var" in run(command, ["--help"]).output) is (run(command, []).output.strip() == str(tmp_path / "var"))

@@ -5,12 +5,10 @@ from __future__ import annotations
 import os
 import pty
 import signal
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
-from deploy.cli.terminal import write_line
 from deploy.stack.up import STOP_ORDER
 from tests.deploy.processes import is_running, read_ready_file, run_up
 from tests.e2e.polling import STEP_TIMEOUT
@@ -55,27 +53,6 @@ def test_a_reader_that_is_gone_changes_nothing(tmp_path: Path, number: signal.Si
         assert stopped_in_order(tmp_path, pids)
 
 
-def test_nobody_listens_from_the_start(tmp_path: Path) -> None:
-    """A start that nobody hears becomes ready all the same."""
-    with run_up(tmp_path, free_ports()) as process:
-        for pipe in (process.stdout, process.stderr):
-            assert pipe is not None
-            pipe.close()
-        pids = read_ready_file(tmp_path)["pids"]
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(STEP_TIMEOUT) == 0
-        assert stopped_in_order(tmp_path, pids)
-
-
-def test_problems_that_nobody_hears_keep_their_exit_code(tmp_path: Path) -> None:
-    """Exit code 2 is 2 also when its reasons cannot be written."""
-    with run_up(tmp_path, free_ports(), "bridge=refuses") as process:
-        for pipe in (process.stdout, process.stderr):
-            assert pipe is not None
-            pipe.close()
-        assert process.wait(STEP_TIMEOUT) == 2
-
-
 def test_a_terminal_that_is_closed_changes_nothing(tmp_path: Path) -> None:
     """When a terminal is closed while a line moves there, the start goes on, and at the end the children end in order."""
     ours, theirs = pty.openpty()
@@ -87,11 +64,3 @@ def test_a_terminal_that_is_closed_changes_nothing(tmp_path: Path) -> None:
         process.send_signal(signal.SIGHUP)
         assert process.wait(STEP_TIMEOUT) == 0
         assert stopped_in_order(tmp_path, pids)
-
-
-def test_who_reads_hears(capfd: pytest.CaptureFixture[str]) -> None:
-    """What is said to a person arrives, on the stream that it was meant for."""
-    write_line("one")
-    write_line("two", err=True)
-    sys.stdout.flush()
-    assert capfd.readouterr() == ("one\n", "two\n")

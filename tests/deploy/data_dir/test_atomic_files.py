@@ -69,19 +69,6 @@ def test_a_configuration_that_root_changes_stays_the_services(line: Path, owners
         assert (owner(ours), owner(ours.parent)) == (SERVICE, (0, 0))
 
 
-def test_who_is_not_root_gives_nothing_away(line: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nor does root where the machine does not let it: the file is written all the same."""
-
-    def refused(*_words: int) -> None:
-        raise PermissionError
-
-    monkeypatch.setattr(os, "fchown", refused)
-    for user in (0, 12_345):
-        monkeypatch.setattr(os, "geteuid", lambda user=user: user)
-        write_atomically(line / "file", f"{user}")
-        assert (line / "file").read_text() == f"{user}"
-
-
 def test_a_link_leads_root_to_no_file_of_its_own(line: Path, owners: list[tuple[int, int]]) -> None:
     """The service's account can put a link where the lock is: a verb as root gave it what that led to."""
     (own := line.parent / "shadow").write_text("words")
@@ -93,23 +80,6 @@ def test_a_link_leads_root_to_no_file_of_its_own(line: Path, owners: list[tuple[
     with line_stopped(line):
         pass
     assert (owners, own.read_text()) == ([], "words")
-
-
-def test_a_link_put_in_the_place_of_a_new_directory_gives_nothing_away(
-    line: Path, owners: list[tuple[int, int]], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The account can change its own directory at any moment: between the making and the giving, too."""
-    (own := line.parent / "etc").mkdir()
-    real = Path.mkdir
-
-    def mkdir(path: Path, mode: int = 0o777, *, parents: bool = False, exist_ok: bool = False) -> None:
-        real(path, mode, parents=parents, exist_ok=exist_ok)
-        path.rename(path.with_name("aside"))
-        path.symlink_to(own)
-
-    monkeypatch.setattr(Path, "mkdir", mkdir)
-    make_private_directory(line / "run")
-    assert owners == []
 
 
 def test_a_directory_behind_a_link_is_whose_it_is(line: Path, owners: list[tuple[int, int]]) -> None:
@@ -127,17 +97,6 @@ def test_a_directory_behind_a_link_is_whose_it_is(line: Path, owners: list[tuple
         assert owner(own / "new") == owner(own) == (0, 0)
 
 
-def test_what_cannot_be_given_stays(line: Path, owners: list[tuple[int, int]], monkeypatch: pytest.MonkeyPatch) -> None:
-    """In a user namespace an account may have no number here (EINVAL): what is written stands all the same."""
-
-    def refused(*_words: int) -> None:
-        raise OSError(errno.EINVAL, "Invalid argument")
-
-    monkeypatch.setattr(os, "fchown", refused)
-    write_atomically(line / "file", "words")
-    assert ((line / "file").read_text(), owners) == ("words", [])
-
-
 @pytest.mark.parametrize("mode", [0o600, 0o640, 0o660, 0o644])
 def test_what_people_keep_stays_in_their_group_and_mode(mode: int, line: Path) -> None:
     """A `config.yaml` of root:service, mode 0640, was root:root after `staff add`: the service had read it by group."""
@@ -149,26 +108,6 @@ def test_what_people_keep_stays_in_their_group_and_mode(mode: int, line: Path) -
     rewrite_atomically(config, "lines: [b]")
     assert (owner(config), config.stat().st_mode & 0o7777, config.read_text()) == (before, mode, "lines: [b]")
     write_atomically(config, "lines: [c]")
-    assert config.stat().st_mode & 0o7777 == 0o600
-
-
-def test_what_people_keep_is_private_where_it_is_new(line: Path) -> None:
-    """There is no mode to keep."""
-    rewrite_atomically(line / "lines.yaml", "lines: []")
-    assert (line / "lines.yaml").stat().st_mode & 0o7777 == 0o600
-
-
-def test_another_group_never_reads_what_people_keep(line: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where the group may not be given, the file would be shown to the writer's own."""
-    (config := line / "config.yaml").write_text("lines: [a]")
-    config.chmod(0o640)
-
-    def refused(*_words: int) -> None:
-        raise PermissionError
-
-    monkeypatch.setattr(os, "fchown", refused)
-    monkeypatch.setattr(os, "fstat", lambda _descriptor: os.stat_result((0o100600, 0, 0, 1, 0, 4_711, 0, 0, 0, 0)))
-    rewrite_atomically(config, "lines: [b]")
     assert config.stat().st_mode & 0o7777 == 0o600
 
 

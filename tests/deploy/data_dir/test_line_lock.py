@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import errno
-import fcntl
 import os
 from pathlib import Path
 
 import pytest
 
-from deploy.data_dir.line_lock import directory_lock, staging_directory
+from deploy.data_dir.line_lock import staging_directory
 from deploy.data_dir.secret_files import SetupError
 from tests.deploy.data_dir.test_atomic_files import SERVICE
 
@@ -58,24 +56,6 @@ def test_what_a_killed_command_left_is_deleted(tmp_path: Path) -> None:
     assert (tmp_path / "elsewhere" / "kept").exists()
 
 
-def test_a_directory_that_was_deleted_meanwhile_is_not_ours(tmp_path: Path) -> None:
-    """As when another command takes it for one that was left: the lock of a deleted directory keeps nobody away."""
-    (directory := tmp_path / "trial").mkdir()
-    with directory_lock(directory) as first, directory_lock(directory) as second:
-        assert (first, second) == (True, False)
-    real = os.open
-
-    def deleted_before_the_lock(path: Path, *rest: int) -> int:
-        descriptor = real(path, *rest)
-        directory.rmdir()
-        return descriptor
-
-    with pytest.MonkeyPatch.context() as changed:
-        changed.setattr(os, "open", deleted_before_the_lock)
-        with directory_lock(directory) as locked:
-            assert not locked
-
-
 def test_it_belongs_to_the_owner_of_what_it_replaces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Root restores into the empty directory that the service's account owns, and the service can read the line."""
     (data := tmp_path / "line").mkdir()
@@ -85,15 +65,3 @@ def test_it_belongs_to_the_owner_of_what_it_replaces(tmp_path: Path, monkeypatch
     with staging_directory(data) as staging:
         assert (staging.stat().st_uid, staging.stat().st_gid) == (data.stat().st_uid, data.stat().st_gid)
         staging.rename(data)
-
-
-def test_a_file_system_without_locks_of_directories_will_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As NFS, which locks only what is open for writing: a line is restored there all the same."""
-
-    def refuse(_descriptor: int, _operation: int) -> None:
-        raise OSError(errno.EBADF, os.strerror(errno.EBADF))
-
-    monkeypatch.setattr(fcntl, "flock", refuse)
-    with staging_directory(tmp_path / "line") as staging:
-        staging.rename(tmp_path / "line")
-    assert (tmp_path / "line").is_dir()

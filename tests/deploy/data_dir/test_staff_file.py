@@ -66,16 +66,6 @@ def test_an_entry_comes_and_goes(text: str, tmp_path: Path) -> None:
     assert not remove_entry(path, DAN)
 
 
-@pytest.mark.parametrize("text", WAYS.values(), ids=WAYS)
-def test_each_can_be_taken_out(text: str, tmp_path: Path) -> None:
-    """Also the first, and the last that is left."""
-    staff = [entry["mxid"] for entry in yaml.safe_load(text)["lines"][0]["staff"]]
-    path = written(tmp_path, text)
-    for n, mxid in enumerate(staff):
-        assert remove_entry(path, mxid)
-        assert [entry["mxid"] for entry in yaml.safe_load(path.read_bytes())["lines"][0]["staff"]] == staff[n + 1 :]
-
-
 def test_two_changes_at_one_moment_are_both_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The second command reads when the first has written; none writes back what it read before the other's change."""
     path, second_is_there = written(tmp_path, WAYS["block"]), threading.Event()

@@ -13,7 +13,7 @@ from bot.wording.notice import words_of
 from deploy.docs.generate import DOCS
 from policies.pack import TextName
 from tests.bot.drills.drill_line import DrillLine, play
-from tests.bot.strategies import ANA, BEN
+from tests.bot.strategies import BEN
 from tests.deploy.docs.printed_card import HAND_OVER, HELP, LIMITS, LINE, NOTE, SAFE, SLIP, STOP, TAKE, PrintedCard
 from tests.packs import shipped
 
@@ -90,34 +90,6 @@ def test_eight_lines_are_enough(language: str) -> None:
     assert [number for number, _ in reader.done] == [TAKE, SLIP, LIMITS, SAFE, STOP, HELP, HAND_OVER]
     called = words_of("alerts.its_advocate_asks_for_a", "en")
     assert any(called in words for words in line.shown), "a supervisor was called"
-
-
-@pytest.mark.parametrize("language", ["en", "es"])
-def test_the_debrief_of_a_reader_has_no_but(language: str) -> None:
-    """By the drill's own clock: stopped seconds after the phone was taken, nothing said to who took it, asked before."""
-    _, line = play_by(card_page(language), language)
-    debrief = line.debrief(ANA)
-    assert "→" not in debrief, debrief
-    assert debrief.count("✓") >= 3
-    seconds = words_of("drills.seconds", language, count=5)
-    assert words_of("drills.stopped_after", language, time=seconds) in debrief
-
-
-@pytest.mark.parametrize(
-    ("line", "instead"),
-    [(STOP, "!safe"), (NOTE, "-- words"), (LIMITS, "!options"), (TAKE, "!board"), (HAND_OVER, "!status")],
-)
-def test_a_card_that_lied_would_be_found(line: int, instead: str) -> None:
-    """With another command in one of its lines the reader's drill goes another way."""
-    card = card_page("en")
-    typed = PrintedCard(card, "@who").typed(line)
-    good, bad = (play_by(each, "en")[1] for each in (card, card.replace(f"`{typed}`", f"`{instead}`", 1)))
-    assert (outcome(good), good.debrief()) != (outcome(bad), bad.debrief())
-
-
-def outcome(line: DrillLine) -> list[object]:
-    """Return what became of a drill: what the phones got, and whose the threads are."""
-    return [list(line.phone.values()), [thread.assignment.assignee for thread in line.threads.values()]]
 
 
 @pytest.mark.parametrize("language", ["en", "es"])

@@ -11,36 +11,7 @@ import pytest
 
 from tests.deploy.init.answers import answers, joined, run_init
 
-ELEMENT_KEYS = {
-    "brand",
-    "default_federate",
-    "default_server_config",
-    "disable_3pid_login",
-    "disable_custom_urls",
-    "disable_guests",
-    "enable_presence_by_hs_url",
-    "features",
-    "force_verification",
-    "integrations_rest_url",
-    "integrations_ui_url",
-    "integrations_widgets_urls",
-    "room_directory",
-    "setting_defaults",
-    "show_labs_settings",
-}
 """Of the keys that Element reads, those of use here (element-hq/element-web, apps/web/src/IConfigOptions.ts)."""
-ELEMENT_UI = {
-    "deactivate",
-    "feedback",
-    "identityServer",
-    "passwordReset",
-    "registration",
-    "shareSocial",
-    "thirdPartyId",
-    "urlPreviews",
-    "voip",
-    "widgets",
-}
 """Of what Element lets be hidden, the same (apps/web/src/settings/UIFeature.ts)."""
 
 
@@ -72,14 +43,6 @@ def test_element_asks_nobody_of_its_makers(tmp_path: Path) -> None:
     assert (config["force_verification"], config["features"]) == (True, {"feature_exclude_insecure_devices": True})
     hidden = {"UIFeature.identityServer", "UIFeature.registration", "UIFeature.urlPreviews", "UIFeature.voip"}
     assert hidden <= {key for key, shown in config["setting_defaults"].items() if shown is False}
-
-
-def test_element_reads_every_key(tmp_path: Path) -> None:
-    """A key that it does not know it passes over without a word: each is one of its own, by its name."""
-    config = element(tmp_path, answers())
-    assert config.keys() <= ELEMENT_KEYS
-    assert {name.removeprefix("UIFeature.") for name in config["setting_defaults"]} <= ELEMENT_UI
-    assert config["features"].keys() == {"feature_exclude_insecure_devices"}
 
 
 def test_a_name_elsewhere_leads_clients_to_the_homeserver(tmp_path: Path) -> None:

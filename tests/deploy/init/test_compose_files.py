@@ -5,32 +5,19 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-import sys
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import pytest
 import yaml
 
 from bridge.config.load import load
-from deploy.init.compose_files import IMAGE, LIVE
+from deploy.init.compose_files import IMAGE
 from deploy.stack.homeserver_database import LOG_SETTINGS
 from tests.deploy.init.answers import answers, joined, run_init
-from tests.deploy.processes import ROOT
 from tests.outside_programs import OutsidePrograms
 
-CONTAINERFILE = ROOT / "deploy" / "containers" / "Containerfile"
-
-
 GATEWAY = "http://10.0.0.7:13013"
-
-
-class _Answering(BaseHTTPRequestHandler):
-    def do_GET(self) -> None:
-        self.send_response(200)
-        self.end_headers()
 
 
 def networked(**changed: Any) -> dict[str, Any]:
@@ -98,18 +85,6 @@ def test_what_is_on_the_machines_loopback_is_reached(tmp_path: Path, inputs: dic
     assert (parts["proxy"]["cap_drop"], parts["proxy"]["cap_add"]) == (["ALL"], ["NET_BIND_SERVICE"])
 
 
-@pytest.mark.parametrize("inputs", [answers(service="compose"), joined(service="compose")], ids=["embedded", "joined"])
-def test_the_checklist_is_of_containers(tmp_path: Path, inputs: dict[str, Any]) -> None:
-    """Caddy is one of them, with its file; the canary is the service of its profile, and nothing that a person runs."""
-    assert run_init(tmp_path, inputs).exit_code == 0
-    said = (tmp_path / "line" / "CHECKLIST.md").read_text()
-    assert "Load the file" not in said
-    # `chown` takes a number alone with a group, as nobody of that number is on the machine.
-    assert ("`chown -R 10001:10001 " in said) == (os.getuid() == 0)
-    assert "Then `docker compose --profile canary up -d`." in said
-    assert "a service of yours" not in said
-
-
 def test_what_asks_a_part_of_the_line_is_run_where_its_name_is_known(tmp_path: Path) -> None:
     """Outside nothing answers at `homeserver`: `doctor` would call a line dead that is well, and `staff` make no account.
 
@@ -139,26 +114,6 @@ def test_a_rehearsal_is_one_container(tmp_path: Path) -> None:
     assert ("`chown -R 10001:10001 " in said) == (os.getuid() == 0)
 
 
-def test_podman_takes_what_docker_takes(tmp_path: Path) -> None:
-    """Podman knows no log driver `local`, and cuts a health check that Compose hands over at each space."""
-    for each in services(tmp_path, stored()).values():
-        assert each["logging"]["driver"] == "json-file"
-        words = each.get("healthcheck", {"test": ["CMD"]})["test"]
-        assert " ".join(words).split(" ") == words
-
-
-def test_the_program_of_a_health_check_fails_where_nobody_answers() -> None:
-    """It is a program of Python, which says by its exit code whether somebody answers."""
-    with HTTPServer(("127.0.0.1", 0), _Answering) as server:
-        Thread(target=server.serve_forever, daemon=True).start()
-        url = f"http://127.0.0.1:{server.server_port}/live"
-        words = (sys.executable, "-P", "-c", LIVE.format(url=url))
-        there = subprocess.run(words, check=False, timeout=60, capture_output=True)
-        server.shutdown()
-    nobody = subprocess.run(words, check=False, timeout=60, capture_output=True)
-    assert (there.returncode, nobody.returncode) == (0, 1)
-
-
 def test_postgresql_is_made_as_synapse_wants_it_and_reaches_nothing(tmp_path: Path) -> None:
     """Where the URL's host is `database`: UTF8 and C, no old log, a closed network; its password is in a file alone."""
     database = services(tmp_path, stored())["database"]
@@ -176,22 +131,6 @@ def test_postgresql_is_made_as_synapse_wants_it_and_reaches_nothing(tmp_path: Pa
     assert compose["services"]["homeserver"]["depends_on"] == {"database": {"condition": "service_healthy"}}
     for each in compose["services"].values():  # an engine makes what is missing, as root
         assert [path for volume in each["volumes"] if not Path(path := volume.split(":")[0]).exists()] == []
-
-
-def test_a_postgresql_elsewhere_is_none_of_composes(tmp_path: Path) -> None:
-    """Another host is a server that is there; without a URL the data are in SQLite."""
-    for name, inputs in (("there", stored("10.0.0.7")), ("sqlite", networked())):
-        (home := tmp_path / name).mkdir()
-        assert services(home, inputs).keys() == {"homeserver", "bridge", "canary", "proxy"}
-    result = run_init(tmp_path, {**answers(service="compose"), "database": {"homeserver_url": "postgresql://q@database/q"}})
-    assert (result.exit_code, "needs a password, with which Compose makes the role" in result.stderr) == (2, True)
-
-
-def test_without_the_proxy_everything_is_on_loopback(tmp_path: Path) -> None:
-    """In the machine's own network PostgreSQL is published to loopback alone, under the name that the URL has."""
-    parts = services(tmp_path, {**stored(), "proxy": "none"})
-    assert (parts["database"]["ports"], parts["homeserver"]["network_mode"]) == (["127.0.0.1:5432:5432"], "host")
-    assert parts["homeserver"]["extra_hosts"] == ["database:127.0.0.1"]
 
 
 def test_healthy_means_alive_and_not_ready(tmp_path: Path) -> None:
@@ -238,24 +177,3 @@ def test_compose_takes_the_file(tmp_path: Path, inputs: dict[str, Any], outside_
     file = tmp_path / "line" / "compose.yaml"
     judged = subprocess.run([program, "-f", file, "config", "-q"], capture_output=True, text=True, check=False)
     assert (judged.returncode, judged.stderr) == (0, "")
-
-
-def test_a_build_sees_the_source_alone() -> None:
-    """No environment, no history and no line's directory goes to whatever builds the image; all that is copied does."""
-    lines = CONTAINERFILE.with_name("Containerfile.dockerignore").read_text().splitlines()
-    rules = [line for line in lines if line and not line.startswith("#")]
-    assert rules[0] == "*"
-    let_in = {rule[1:] for rule in rules if rule.startswith("!")}
-    copied = re.findall(r"^COPY (?!--from)(.+)$", CONTAINERFILE.read_text(), re.MULTILINE)
-    assert let_in == {path.split("/")[0] for words in copied for path in words.split()[:-1]}
-
-
-def test_the_image_holds_what_is_locked_and_runs_as_nobody_in_particular() -> None:
-    """Packages by hash alone; a user that is not root; nothing is copied that is not there; no shell is needed."""
-    text = CONTAINERFILE.read_text()
-    assert "--no-deps --require-hashes --only-binary :all: --no-binary atomicwrites -r deploy/requirements/" in text
-    assert "pip uninstall --yes" in text
-    assert re.search(r"^USER [1-9][0-9]*:[1-9][0-9]*$", text, re.MULTILINE)
-    assert text.count('ENTRYPOINT ["') == 1
-    copied = [words.split()[:-1] for words in re.findall(r"^COPY (?!--from)(.+)$", text, re.MULTILINE)]
-    assert [path for paths in copied for path in paths if not (ROOT / path).exists()] == []

@@ -5,13 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-from bridge.carriers.vendors.registry import CARRIER_KINDS
 from deploy.init.answers import Answers
 from deploy.init.egress import PUSH_GATEWAYS, address_lists, bridge_address_lists, destinations, egress_files
 from tests.deploy.init.answers import answers, joined, run_init
-from tests.deploy.init.test_service_files import SEVERAL, make_one_of_several
 
 WEBHOOK = "https://calls.agency.org/a-secret"
 DATABASE = {"bridge_url": "postgresql://quietline:secret@10.0.0.9/quietline"}
@@ -37,15 +33,6 @@ def test_an_embedded_line_speaks_to_its_carrier_and_to_push_gateways() -> None:
         *((host, 443) for host in PUSH_GATEWAYS),
     }
     assert {each.host for each in destinations(of(answers()))} == set(PUSH_GATEWAYS)
-
-
-@pytest.mark.parametrize("kind", CARRIER_KINDS)
-def test_every_carrier_is_in_the_list(kind: str) -> None:
-    """Its address is the answer's, or else that of its adapter; one without either has to be answered."""
-    default = CARRIER_KINDS[kind].settings.model_fields["api_base"]
-    inputs = answers(carrier={"kind": kind, **({"api_base": "https://a.agency.org"} if default.is_required() else {})})
-    hosts = {each.host for each in destinations(of(inputs))}
-    assert len(hosts - set(PUSH_GATEWAYS)) >= (0 if kind in {"kannel", "jasmin"} else 1)
 
 
 def test_the_list_holds_no_secret(tmp_path: Path) -> None:
@@ -76,41 +63,3 @@ def test_a_unit_is_held_to_addresses_where_all_are_addresses(tmp_path: Path) -> 
     for name in ("quietline.service", "quietline-canary.service"):
         assert "IPAddressAllow=localhost 10.0.0.7\n" in (units / name).read_text()
     assert "PrivateNetwork=yes\n" in (units / "quietline-backup.service").read_text()
-
-
-@pytest.mark.parametrize("standby", [None, {"bridges": ["10.0.0.1", "10.0.0.2"]}])
-def test_a_bridge_with_a_database_server_is_held_to_no_addresses(tmp_path: Path, standby: dict[str, Any] | None) -> None:
-    """Its host is in no file, and neither is the address from which a proxy reaches the second bridge."""
-    assert run_init(tmp_path, joined(database=DATABASE, standby=standby)).exit_code == 0
-    units = tmp_path / "line" / "units"
-    assert "IPAddress" not in (units / "quietline.service").read_text()
-    # The canary connects to no database. Before two bridges it asks by the proxy, whose address is not answered.
-    assert ("IPAddressDeny=any\n" in (units / "quietline-canary.service").read_text()) == (standby is None)
-
-
-def test_the_bridge_of_one_of_several_with_a_database_server_is_held_to_no_addresses(tmp_path: Path) -> None:
-    """The same in the drop-in of such a line."""
-    units = make_one_of_several(tmp_path, joined(line=SEVERAL, database=DATABASE))
-    assert "IPAddress" not in (units / "quietline@south.service.d" / "line.conf").read_text()
-    assert "IPAddressDeny=any\n" in (units / "quietline-canary@south.service.d" / "line.conf").read_text()
-
-
-@pytest.mark.parametrize(
-    ("inputs", "is_handed", "is_open"),
-    [
-        (joined(), True, False),
-        (joined(carrier={"kind": "twilio", "account_sid": "AC" + "0" * 32, "auth_token": "signs"}), True, True),
-        (joined(service="none"), False, True),
-        (answers(), False, True),
-    ],
-    ids=["addresses", "names", "no units", "embedded"],
-)
-def test_the_checklist_says_what_keeps_a_unit_from_calling_somebody(
-    tmp_path: Path, inputs: dict[str, Any], *, is_handed: bool, is_open: bool
-) -> None:
-    """Whoever adds somebody on call later reads which lines of the units are changed for it."""
-    assert run_init(tmp_path, inputs).exit_code == 0
-    page = (tmp_path / "line" / "CHECKLIST.md").read_text()
-    (step,) = [line for line in page.splitlines() if "] Somebody on call" in line]
-    assert ("`LoadCredential=" in step) == ("`lines.0.calendar.address_file`" in step) == is_handed
-    assert ("`IPAddressDeny=`" in step) != is_open

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 import pytest
 
-from bot.commands.parser import COMMANDS_BY_NAME
-from deploy.init.first_steps import FILES, SHEETS, first_steps
+from deploy.init.first_steps import FILES, first_steps
 from tests.deploy.init.answers import answers, run_init
-from tests.deploy.processes import ROOT
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,16 +41,3 @@ def test_init_writes_them_beside_the_checklist(tmp_path: Path) -> None:
         assert f"`{line / name}`" in checklist
     assert checklist.index("PRIMEROS-PASOS.md") < checklist.index("FIRST-STEPS.md")
     assert sorted(path.name for path in (line / "handout").iterdir()) == ["mira.txt", "noor.txt"]
-
-
-def test_both_sheets_say_the_same() -> None:
-    """Steps, commands and pages are the same, and all of them exist."""
-    english, spanish = SHEETS["en"], SHEETS["es"]
-    for what in (r"^\d+\.", r"`(![a-z-]+[^`]*)`", r"🛑"):
-        assert re.findall(what, english, re.MULTILINE) == re.findall(what, spanish, re.MULTILINE)
-    assert {name.split()[0] for name in re.findall(r"`!([a-z -]+)`", english)} <= COMMANDS_BY_NAME.keys()
-    for sheet in (english, spanish):
-        pages = re.findall(r"`([a-z-]+(?:\.es)?\.md)`", sheet)
-        assert len(pages) == 3
-        assert [page for page in pages if not (ROOT / "deploy" / "docs" / page).is_file()] == []
-    assert re.findall("[áéíóúñ]", spanish)

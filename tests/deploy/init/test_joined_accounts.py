@@ -107,18 +107,6 @@ async def test_a_run_that_was_cut_off_is_run_again(tmp_path: Path) -> None:
         assert (layout.handout / "mira.txt").is_file()
 
 
-async def test_an_account_that_was_refused_and_made_by_hand_has_another_password(tmp_path: Path) -> None:
-    """Its administrator made it, as the sentence says: nobody is told that the hand-out's password is the account's."""
-    synapse = FakeSynapse(refuses=MIRA)
-    async with synapse.line(tmp_path) as layout:
-        with pytest.raises(SetupError, match="by hand"):
-            await make(layout)
-        synapse.accounts[MIRA] = "by hand"
-        accounts = await make(layout)
-        assert (accounts.new, accounts.existing) == ((NOOR,), (MIRA,))
-        assert [path.name for path in layout.handout.iterdir()] == ["noor.txt"]
-
-
 async def test_without_an_administrator_nothing_happens(tmp_path: Path) -> None:
     """A token that is none, and a homeserver with accounts of a login service: said, and no hand-out goes."""
     synapse = FakeSynapse()
@@ -221,19 +209,6 @@ def run_two_lines(north: Layout, directory: Path) -> None:
     north.homeserver_config.touch()
 
 
-async def test_the_first_line_does_not_take_an_account_of_another(tmp_path: Path) -> None:
-    """Who has an account at another desk of the homeserver keeps it and its password when the first line adds them."""
-    async with hosted(tmp_path, passwords := {}) as (_, north):
-        mxid = f"@dan:{load(north.config).homeserver.server_name}"
-        passwords[mxid] = "of the other desk"
-        run_two_lines(north, tmp_path)
-        file = tmp_path / "password"
-        words = ("dan", "--role", "advocate", "--data", str(north.data), "--password-file", str(file))
-        refused = await invoke(["staff", "add", *words])
-        assert (refused.exit_code, "`staff reset` then gives" in refused.stderr, file.exists()) == (2, True, False)
-        assert passwords == {mxid: "of the other desk"}
-
-
 @pytest.mark.parametrize("verb", ["reset", "remove"])
 @pytest.mark.parametrize("runs_it", [True, False], ids=["the first line", "another line"])
 async def test_an_account_of_another_line_keeps_its_password(tmp_path: Path, verb: str, *, runs_it: bool) -> None:
@@ -257,19 +232,6 @@ async def test_an_account_of_another_line_keeps_its_password(tmp_path: Path, ver
         add_entry(line.config, dan, "advocate")
         assert (await invoke(words)).exit_code == 0
         assert passwords[dan] == (file.read_text().strip() if verb == "reset" else "")
-
-
-def test_only_the_line_that_runs_the_homeserver_is_a_host(tmp_path: Path) -> None:
-    """One that joined, or runs another homeserver, is refused, and so are both ways at once."""
-    for name, inputs in (("line", joined()), ("other", joined()), ("elsewhere", answers(server_name="text.elsewhere.net"))):
-        (home := tmp_path / name).mkdir()
-        assert run_init(home, inputs).exit_code == 0
-    place = ("--data", str(tmp_path / "line" / "line"))
-    for host in ("other", "elsewhere"):
-        for verb in (("make",), ("remove", "noor")):
-            result = CliRunner().invoke(cli, ["staff", *verb, *place, "--host", str(tmp_path / host / "line")])
-            assert (result.exit_code, "does not run the homeserver text.agency.org" in result.stderr) == (2, True)
-    assert CliRunner().invoke(cli, ["staff", "make", *place]).exit_code == 2
 
 
 def test_the_verb_is_for_joined_lines_and_private_tokens(tmp_path: Path) -> None:

@@ -72,43 +72,6 @@ def test_everything_is_written_private(tmp_path: Path) -> None:
     assert text.count(mira.password) == 1
 
 
-def test_a_path_with_a_way_back_is_written_without_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`init ../main` makes the line that `init /the/whole/path` makes: a restore and systemd go by whole paths."""
-    (tmp_path / "here").mkdir()
-    (tmp_path / "phrase").touch()
-    monkeypatch.chdir(tmp_path / "here")
-    backup = {"to": f"{tmp_path}/here/../backups", "passphrase_file": f"{tmp_path}/here/../phrase"}
-    file = str(answers_file(tmp_path, answers(backup=backup)))
-    result = CliRunner().invoke(cli, ["init", "../main", "--answers", file])
-    assert result.exit_code == 0, result.output
-    written = [path for path in (tmp_path / "main").rglob("*") if path.is_file()]
-    assert [path.name for path in written if "/.." in path.read_text()] == []
-    assert load(tmp_path / "main" / "config.yaml").data_dir == tmp_path / "main" / "bridge"
-
-
-def test_the_line_keeps_the_passwords_of_its_hand_outs(tmp_path: Path) -> None:
-    """What `up` makes accounts with is what the people were given; nothing that init wrote is changed but ports."""
-    run_init(tmp_path, answers(reviewed=REVIEW, public_url=None, proxy=None))
-    layout = Layout(tmp_path / "line")
-    before = {name: (layout.data / name).read_text() for name in tree(layout.data)}
-    write_line_files(layout, Ports(20000))
-    accounts = {account.user: (account.role, account.password) for account in first_accounts(layout)}
-    handed = {name: Handout.read(layout.handout / f"{name}.txt") for name in ("mira", "noor")}
-    assert accounts == {"mira": ("supervisor", handed["mira"].password), "noor": ("advocate", handed["noor"].password)}
-    assert {each.homeserver for each in handed.values()} == {"http://127.0.0.1:20000"}
-    assert not (layout.secrets / "accounts.json").exists()
-    changed = {name for name, text in before.items() if (layout.data / name).read_text() != text}
-    assert changed == {"config.yaml", "handout/mira.txt", "handout/noor.txt"}
-
-
-def test_the_checklist_ends_with_the_vendors_console(tmp_path: Path) -> None:
-    """The line's own address stands there, and where the rest is: what the sample says at its head is not all of it."""
-    assert run_init(tmp_path, answers()).exit_code == 0
-    *_, vendor = (tmp_path / "line" / "CHECKLIST.md").read_text().partition("## At the vendor\n")
-    assert "https://text.agency.org/carriers/main/inbound" in vendor
-    assert vendor.rstrip().endswith("deploy/docs/carriers.md.")
-
-
 def test_without_a_review_the_legal_words_are_left_for_counsel(tmp_path: Path) -> None:
     """It is written all the same; what keeps it from starting is what counsel has to read, and nothing else."""
     assert run_init(tmp_path, answers()).exit_code == 0
@@ -164,25 +127,6 @@ def test_a_rehearsal_has_the_people_of_the_answers(tmp_path: Path) -> None:
     assert Handout.read(layout.handout / "noor.txt").homeserver == "http://127.0.0.1:20000"
 
 
-def test_a_rehearsal_is_always_open_in_the_agencys_time_zone(tmp_path: Path) -> None:
-    """A texter's own times are understood as on the line that is rehearsed, and written as its country writes them."""
-    british = {"country": "UK", "time_zone": "Europe/London", "languages": ["en"], "voice_number": "+442079460000"}
-    agency = {**answers()["agency"], **british}
-    del agency["state"]
-    result = run_init(tmp_path, answers(mode="rehearsal", carrier=None, server_name=None, public_url=None, agency=agency))
-    assert (result.exit_code, result.stderr) == (0, "")
-    hours = load_packs(load(tmp_path / "line" / "config.yaml").line.packs, near=tmp_path / "line").hours
-    assert (hours.always, hours.timezone, hours.clock) == (True, "Europe/London", 24)
-
-
-def test_a_line_that_never_closes_has_a_time_zone(tmp_path: Path) -> None:
-    """A texter's own times ("after six") are of the agency's zone, also where the line is always open."""
-    assert run_init(tmp_path, answers(agency={**answers()["agency"], "hours": "always"})).exit_code == 0
-    config = load(tmp_path / "line" / "config.yaml")
-    hours = load_packs(config.line.packs, near=tmp_path / "line").hours
-    assert (hours.always, hours.timezone) == (True, "America/Los_Angeles")
-
-
 def as_made(path: Path) -> tuple[int, ...]:
     """Return what tells that a path was left alone; that it was looked at changes only the time of that."""
     status = path.lstat()
@@ -207,17 +151,6 @@ def test_nothing_is_written_over(tmp_path: Path) -> None:
             line.rmdir()
         else:
             line.unlink()
-
-
-def test_missing_parents_go_again_with_what_failed(tmp_path: Path) -> None:
-    """A failure leaves no directory that was not there before, and a success makes the parents."""
-    nested = tmp_path / "a"
-    file = tmp_path / "answers.yaml"
-    for each, code in ((answers(staff=[]), 2), (answers(), 0)):
-        file.write_text(yaml.safe_dump(each))
-        file.chmod(0o600)
-        result = CliRunner().invoke(cli, ["init", str(nested / "b" / "line"), "--answers", str(file)])
-        assert (result.exit_code, nested.exists()) == (code, code == 0)
 
 
 HALF = [
@@ -306,14 +239,6 @@ def test_answers_that_others_can_read_are_refused(tmp_path: Path) -> None:
     assert {path.name for path in tmp_path.iterdir()} == {"answers.yaml", "password"}
 
 
-def test_a_key_that_stands_twice_is_refused(tmp_path: Path) -> None:
-    """The second would win in silence: of two lists of staff the people of the first would have no account."""
-    text = yaml.safe_dump(answers())
-    result = run_init(tmp_path, f"{text}staff: [{{name: sol, role: supervisor}}]\n")
-    assert (result.exit_code, (tmp_path / "line").exists()) == (2, False)
-    assert f"line {text.count(chr(10)) + 1}: the key staff is there twice" in result.stderr
-
-
 def test_the_example_is_whole_but_for_the_numbers(tmp_path: Path) -> None:
     """The answers that come with Quietline are refused for their example's number alone, and taken with a true one."""
     text = EXAMPLE.read_text()
@@ -345,23 +270,6 @@ def test_a_disk_that_is_full_at_any_step_leaves_nothing(tmp_path: Path) -> None:
         step, refused = step + 1, refused + 1
     assert refused == len(writes) > 10
     assert (tmp_path / "line" / "CHECKLIST.md").is_file()
-
-
-def test_a_disk_that_is_full_in_the_middle_of_a_file_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A write that finds no room knows no name of a file: the sentence has one all the same, and what to do."""
-    real = os.fsync
-    files = iter(range(100))
-
-    def full(descriptor: int) -> None:
-        if next(files) > 8:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        real(descriptor)
-
-    monkeypatch.setattr(os, "fsync", full)
-    result = run_init(tmp_path, answers())
-    assert (result.exit_code, [path.name for path in tmp_path.iterdir()]) == (2, ["answers.yaml"])
-    assert str(tmp_path) in result.stderr
-    assert "No space left on device; make room on that disk, and say it again. Nothing was written" in result.stderr
 
 
 KILLED = """

@@ -17,7 +17,7 @@ from click.testing import CliRunner
 
 from deploy.cli.main import cli
 from deploy.init.answers import check_answers
-from deploy.init.prompts import TIME_ZONE, Question, ask_answers, read_hours
+from deploy.init.prompts import Question, ask_answers
 from tests.deploy.processes import ROOT, eventually
 
 TYPED = {
@@ -64,14 +64,6 @@ def test_twelve_questions_at_most_lead_to_whole_answers(mode: str) -> None:
     assert (answers.backup is not None) == (mode == "embedded")
 
 
-def test_a_zone_alone_is_always_and_another_country_is_no_state() -> None:
-    """What was not said takes the widest meaning, and only English is spoken where only English is written."""
-    inputs = ask_answers(person([], **{"Time zone and hours": "Europe/London", "Country or state": "uk", "Backups": ""}))
-    answers = check_answers(inputs)
-    assert (answers.agency.hours, answers.agency.country, answers.agency.languages) == ("always", "uk", ["en"])
-    assert answers.backup is None
-
-
 def test_a_wrong_answer_is_said_at_once() -> None:
     """An address, capitals, a port, nothing at all: each with a sentence, and without what was typed."""
     questions: list[Question] = []
@@ -88,42 +80,6 @@ def test_a_wrong_answer_is_said_at_once() -> None:
         problem = by_text[text].problem(typed)
         assert problem
         assert not typed.strip() or typed not in problem
-
-
-@pytest.mark.parametrize(
-    ("typed", "said"),
-    [
-        ("America/New_York mon-fri", "the hours after some of the days are missing"),
-        ("America/New_York mon-fri 09:00-17:00 sat", "the hours after some of the days are missing"),
-        ("America/New_York mon sat 09:00-17:00", "the hours after some of the days are missing"),
-        ("America/New_York 09:00-17:00", "the days before the hours are missing"),
-        ("America/New_York mon-fri 09:00", "such as 09:00-17:00"),
-        ("America/New_York mon-fri 17:00-09:00", "must end after it starts"),
-        ("America/New_York fry 09:00-17:00", "must name days as"),
-        ("mon-fri 09:00-17:00", "must begin with a time zone"),
-        ("America mon-fri 09:00-17:00", "must begin with a time zone"),
-    ],
-)
-def test_half_an_answer_about_the_hours_is_asked_again(typed: str, said: str) -> None:
-    """It was "always": the line promised an answer at night. What is missing is said, and nothing is dropped."""
-    assert said in (TIME_ZONE.problem(typed) or "")
-
-
-@pytest.mark.parametrize(
-    ("typed", "hours"),
-    [
-        ("mon-fri 09:00-17:00 sat 10:00-12:00", {"mon-fri": ["09:00-17:00"], "sat": ["10:00-12:00"]}),
-        ("mon 09:00-12:00 13:00-17:00", {"mon": ["09:00-12:00", "13:00-17:00"]}),
-        ("mon 09:00-12:00 mon 13:00-17:00", {"mon": ["09:00-12:00", "13:00-17:00"]}),
-        ("mon, wed - fri 09:00 - 17:00", {"mon,wed-fri": ["09:00-17:00"]}),
-        ("always", "always"),
-        ("", "always"),
-    ],
-)
-def test_a_whole_answer_about_the_hours_is_taken(typed: str, hours: object) -> None:
-    """Several periods of a day, and spaces where people put them."""
-    assert TIME_ZONE.problem(f"America/New_York {typed}") is None
-    assert read_hours(f"America/New_York {typed}") == {"time_zone": "America/New_York", "hours": hours}
 
 
 def test_without_a_terminal_nobody_is_asked(tmp_path: Path) -> None:

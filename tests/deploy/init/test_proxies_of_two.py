@@ -15,9 +15,7 @@ from aiohttp import web
 from tests.deploy.init import proxy_rig
 from tests.deploy.init.answers import joined, run_init
 from tests.deploy.init.proxy_rig import RunningProxy, Upstream, running_proxy
-from tests.deploy.init.test_service_files import SEVERAL, make_one_of_several
 from tests.e2e.polling import wait_until
-from tests.e2e.stack import ROOT
 from tests.free_ports import free_ports
 from tests.outside_programs import OutsidePrograms
 
@@ -132,15 +130,6 @@ def test_nothing_of_a_request_is_logged(tmp_path: Path, kind: str) -> None:
     assert ("exclude http.log.error" if kind == "caddy" else "access_log off;") in written(kind, tmp_path)
 
 
-@pytest.mark.parametrize(("kind", "name"), [("caddy", "Caddyfile"), ("nginx", "nginx.conf")])
-def test_the_example_is_what_init_writes(tmp_path: Path, kind: str, name: str) -> None:
-    """A line that is there already takes the example: it is a written file, for the addresses and the name in it."""
-    inputs = with_standby(["10.0.0.1", "10.0.0.2"], proxy=kind)
-    assert run_init(tmp_path, inputs).exit_code == 0
-    example = (ROOT / "deploy" / "examples" / "standby" / name).read_text(encoding="utf-8")
-    assert written(kind, tmp_path).replace("text.agency.org", "text.example.org") == example
-
-
 @pytest.mark.parametrize("kind", ["caddy", "nginx"])
 def test_clients_of_an_own_homeserver_come_through_beside_two_bridges(tmp_path: Path, kind: str) -> None:
     """The second bridge of one machine has a port of its own, which the checklist names; the first one's is the line's."""
@@ -155,16 +144,6 @@ def test_clients_of_an_own_homeserver_come_through_beside_two_bridges(tmp_path: 
     assert yaml.safe_load(config)["listen"]["host"] == "127.0.0.1"
 
 
-def test_bridges_on_two_machines_are_reached_through_the_network(tmp_path: Path) -> None:
-    """They listen on every address, and the checklist says whom a firewall lets come there, and what is on the volume."""
-    assert run_init(tmp_path, with_standby(["10.0.0.1", "10.0.0.2"])).exit_code == 0
-    checklist, config = (tmp_path / "line" / "CHECKLIST.md").read_text(), (tmp_path / "line" / "config.yaml").read_text()
-    assert yaml.safe_load(config)["listen"]["host"] == "0.0.0.0"
-    assert "nobody but the proxy reach `10.0.0.1:8449` and `10.0.0.2:8449`" in checklist
-    line = tmp_path / "line"
-    assert f"a copy of `{line}`, but for `{line / 'bridge'}`: there the volume" in checklist
-
-
 def test_a_canary_of_two_bridges_asks_the_one_that_leads(tmp_path: Path) -> None:
     """By the proxy: the bridge beside it may be the standby, and a healthy line would call the person on call."""
     inputs = with_standby(["10.0.0.1", "10.0.0.2"])
@@ -173,15 +152,6 @@ def test_a_canary_of_two_bridges_asks_the_one_that_leads(tmp_path: Path) -> None
     assert f"/quietline canary --data {tmp_path / 'line'} --bridge {inputs['public_url']}\n" in file
     assert "IPAddressDeny" not in file
     assert "Of two machines one runs it." in (tmp_path / "line" / "CHECKLIST.md").read_text()
-
-
-def test_the_canary_of_one_of_several_with_two_bridges_asks_the_one_that_leads(tmp_path: Path) -> None:
-    """The template asks the bridge beside it, and the drop-in of such a line says otherwise."""
-    inputs = with_standby(["10.0.0.1", "10.0.0.2"], line=SEVERAL)
-    units = make_one_of_several(tmp_path, inputs)
-    lines = (units / "quietline-canary@south.service.d" / "line.conf").read_text().splitlines()
-    commands = [line.partition("=")[2] for line in lines if line.startswith("ExecStart=")]
-    assert commands == ["", f"{ROOT}/quietline canary --data {units.parent} --bridge {inputs['public_url']}"]
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -18,35 +17,6 @@ from tests.outside_programs import OutsidePrograms
 
 EGRESS = "egress.txt"
 """What the line speaks to, for a firewall: beside the proxy's file, and there without one."""
-
-
-@pytest.mark.parametrize(("kind", "name"), [("caddy", "Caddyfile"), ("nginx", "nginx.conf")])
-def test_only_webhooks_and_clients_come_through(tmp_path: Path, kind: str, name: str) -> None:
-    """`/carriers/` leads to the bridge, `/_matrix/` and well-known to the homeserver, else is 404; nothing is logged."""
-    assert run_init(tmp_path, answers(proxy=kind)).exit_code == 0
-    (file,) = [each for each in (tmp_path / "line" / "proxy").iterdir() if each.name != EGRESS]
-    assert file.name == name
-    text = file.read_text()
-    assert "text.agency.org" in text
-    if kind == "caddy":
-        ways = re.findall(r"handle (\S+) \{\n\t\treverse_proxy (\S+)(?: \{)?\n", text)
-        assert ways == [("/carriers/*", "127.0.0.1:8449"), ("@homeserver", "127.0.0.1:8448")]
-        assert "@homeserver path /_matrix/* /.well-known/matrix/client\n" in text
-        assert "handle {\n\t\trespond 404\n" in text
-        assert "exclude http.log.error" in text
-        assert not re.search(r"^\t*log\b(?! \{\n\t\tlevel ERROR)", text, re.MULTILINE), "an access log"
-    else:
-        ways = re.findall(r"location (.+) \{\n +(?:proxy_pass|return) (\S+);", text)
-        assert ways == [
-            ("= /carriers", "404"),
-            ("/carriers/", "http://127.0.0.1:8449"),
-            ("= /_matrix", "404"),
-            ("/_matrix/", "http://127.0.0.1:8448"),
-            ("= /.well-known/matrix/client", "http://127.0.0.1:8448"),
-            ("/", "404"),
-        ]
-        assert "access_log off;" in text
-        assert "error_log /dev/null crit;" in text
 
 
 def test_without_a_public_url_there_is_no_proxy(tmp_path: Path) -> None:

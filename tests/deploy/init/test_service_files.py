@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import configparser
 import os
-import pwd
 import re
 import stat
 import subprocess
-import sys
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -22,7 +19,6 @@ from bridge.runtime.settings import credential_name, secret_files
 from deploy.cli.main import cli
 from deploy.init.service_files import SERVICE_USER, user_name
 from tests.deploy.init.answers import answers, answers_file, joined, run_init
-from tests.fakes.without_new_code import UNKNOWN
 from tests.outside_programs import OutsidePrograms
 
 BACKUP = {"to": "/srv/backups", "passphrase_file": "/etc/quietline/passphrase"}
@@ -118,16 +114,6 @@ def test_a_canary_has_a_unit_where_up_does_not_start_it(tmp_path: Path) -> None:
         assert "`canary`" in said
 
 
-def test_a_postgresql_of_this_machine_is_started_first(tmp_path: Path) -> None:
-    """Where the homeserver's data or the bridge's are in one; elsewhere the name of that unit does nothing."""
-    for key in ("homeserver_url", "bridge_url"):
-        home = tmp_path / key
-        home.mkdir()
-        assert run_init(home, answers(database={key: "postgresql://q@127.0.0.1/q"})).exit_code == 0
-        section = unit(home / "line" / "units" / "quietline.service")["Unit"]
-        assert section["After"] == "network-online.target time-sync.target postgresql.service"
-
-
 def test_only_a_bridge_on_postgresql_gives_backup_and_drill_a_network(tmp_path: Path) -> None:
     """The URL of the bridge is in a private file that the configuration names; of the homeserver they read nothing."""
     for key, closed in (("homeserver_url", True), ("bridge_url", False)):
@@ -157,29 +143,6 @@ def test_nobody_runs_a_line_as_root(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert f"install -d -m 700 -o {SERVICE_USER} -g {SERVICE_USER} /srv/backups`" in page
 
 
-@pytest.mark.parametrize("service", ["systemd", "compose"])
-def test_the_directory_of_backups_is_made_for_whoever_runs_the_line(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, service: str
-) -> None:
-    """Made by a person of the machine: the units, or the container, are that person, who makes nothing below /srv."""
-    monkeypatch.setattr(os, "getuid", lambda: 4242)
-    monkeypatch.setattr(os, "getgid", lambda: 4243)
-    monkeypatch.setattr(pwd, "getpwuid", lambda number: SimpleNamespace(pw_name=f"account{number}"))
-    assert run_init(tmp_path, answers(backup=BACKUP, service=service)).exit_code == 0
-    owner = "account4242" if service == "systemd" else "4242"
-    page = (tmp_path / "line" / "CHECKLIST.md").read_text()
-    assert f"As root, `install -d -m 700 -o {owner} -g 4243 /srv/backups`" in page
-
-
-@pytest.mark.parametrize(("service", "timed"), [("systemd", False), ("none", True)])
-def test_the_checklist_asks_for_a_timer_where_none_is_written(tmp_path: Path, service: str, *, timed: bool) -> None:
-    """`doctor` has a unit with systemd; without one it goes on a timer of the operator's own."""
-    assert run_init(tmp_path, answers(service=service)).exit_code == 0
-    page = (tmp_path / "line" / "CHECKLIST.md").read_text()
-    assert ("`--alarm`" in page) is timed
-    assert ("quietline-doctor.timer" in page) is not timed
-
-
 @pytest.mark.parametrize("inputs", [answers(backup=BACKUP), joined(backup=BACKUP)], ids=["embedded", "joined"])
 def test_systemd_takes_the_units_and_finds_little_exposed(
     tmp_path: Path, inputs: dict[str, Any], outside_programs: OutsidePrograms
@@ -201,34 +164,6 @@ def test_systemd_takes_the_units_and_finds_little_exposed(
             )
             (level,) = re.findall(r"Overall exposure level for \S+: ([0-9.]+)", judged.stdout)
             assert float(level) <= MOST_EXPOSED, judged.stdout
-
-
-@pytest.mark.parametrize("inputs", [answers(backup=BACKUP), joined(backup=BACKUP)], ids=["embedded", "joined"])
-def test_only_a_homeserver_may_make_code_while_it_runs(tmp_path: Path, inputs: dict[str, Any]) -> None:
-    """Synapse does not start without, so the unit that runs it may; a bridge alone, and every other, may not."""
-    assert run_init(tmp_path, inputs).exit_code == 0
-    for each in (tmp_path / "line" / "units").glob("*.service"):
-        may = each.name == "quietline.service" and inputs["mode"] == "embedded"
-        assert unit(each)["Service"]["MemoryDenyWriteExecute"] == ("no" if may else "yes"), each.name
-
-
-MAKES_CODE = "from OpenSSL import SSL; SSL.Context(SSL.TLS_METHOD).set_alpn_select_callback(lambda *_: b'')"
-MAKES_NONE = "import bridge.app.main, deploy.canary.runner, deploy.doctor.doctor, deploy.backup.restore_drill"
-
-
-@pytest.mark.parametrize(("program", "code"), [(MAKES_CODE, 1), (MAKES_NONE, 0)], ids=["Synapse's TLS", "our programs"])
-def test_who_makes_code_while_it_runs(program: str, code: int, outside_programs: OutsidePrograms) -> None:
-    """Where making code is refused, what Synapse asks of its TLS library fails; the programs of the closed units load.
-
-    That a bridge works so is shown with a homeserver (`tests/e2e/test_join.py`).
-    """
-    command = (sys.executable, "-P", "-m", "tests.fakes.without_new_code", sys.executable, "-P", "-c")
-    process = subprocess.run((*command, program), cwd=ROOT, capture_output=True, text=True, check=False)
-    if process.returncode == UNKNOWN:
-        outside_programs.lack("PR_SET_MDWE")
-        return
-    assert process.returncode == code, process.stderr
-    assert ("write+execute memory" in process.stderr) == bool(code)
 
 
 SEVERAL = {"slug": "south", "number": "+15555550102", "one_of_several": True}
@@ -289,41 +224,6 @@ def test_each_of_several_lines_runs_as_an_account_of_its_own(tmp_path: Path, mon
     page = (tmp_path / "south" / "CHECKLIST.md").read_text()
     assert f"chown -R quietline-south: {tmp_path}/south" in page
     assert re.search(rf"`chmod o\+x [^`]*{re.escape(str(tmp_path))}`, so that it comes there", page)
-
-
-@pytest.mark.parametrize(("mode", "is_named"), [(0o700, True), (0o711, False)])
-def test_a_closed_directory_above_a_line_is_named(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: int, *, is_named: bool
-) -> None:
-    """As root's own home or a person's: the account of the line could not read its configuration."""
-    monkeypatch.setattr(os, "getuid", lambda: 0)
-    (home := tmp_path / "home").mkdir()
-    home.chmod(mode)
-    assert run_init(home, answers()).exit_code == 0
-    (step,) = (each for each in (home / "line" / "CHECKLIST.md").read_text().splitlines() if "`chown -R" in each)
-    assert (f"{home}`, so that it comes there" in step) == is_named
-
-
-@pytest.mark.parametrize("kind", ["join", "embedded"])
-def test_systemd_takes_the_templates_with_their_drop_ins(
-    tmp_path: Path, kind: str, outside_programs: OutsidePrograms
-) -> None:
-    """As an instance with its drop-in each is read without a word, and none is more exposed than a line by itself."""
-    if (analyze := outside_programs.find("systemd-analyze")) is None:
-        return
-    units = make_one_of_several(tmp_path, (joined if kind == "join" else answers)(line=SEVERAL, backup=BACKUP))
-    templates = sorted(units.glob("*@.*"))
-    assert len(templates) == 9
-    for template in templates:  # an instance is a link to its template, as `systemctl enable` makes it
-        (units / template.name.replace("@.", "@south.")).symlink_to(template)
-    instances = sorted(units.glob("*@south.service")) + sorted(units.glob("*@south.timer"))
-    verified = subprocess.run([analyze, "verify", *instances], capture_output=True, text=True, check=False)
-    said = [line for line in verified.stderr.splitlines() if str(tmp_path) in line and "not accessible" not in line]
-    assert (verified.returncode, said) == (0, [])
-    for each in (path for path in instances if path.suffix == ".service"):
-        judged = subprocess.run([analyze, "security", "--offline=true", each], capture_output=True, text=True, check=True)
-        (level,) = re.findall(r"Overall exposure level for \S+: ([0-9.]+)", judged.stdout)
-        assert float(level) <= MOST_EXPOSED, judged.stdout
 
 
 def test_compose_or_nothing(tmp_path: Path) -> None:

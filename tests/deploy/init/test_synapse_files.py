@@ -9,12 +9,11 @@ import pytest
 import yaml
 
 from bridge.config.load import load
-from deploy.data_dir.handouts import Handout
 from deploy.data_dir.layout import Layout, Ports
 from deploy.data_dir.secret_files import SetupError
 from deploy.stack.homeserver_database import LOG_SETTINGS
 from deploy.stack.up import StatusOutput, up
-from tests.deploy.init.answers import answers, joined, run_init
+from tests.deploy.init.answers import joined, run_init
 
 
 def make(tmp_path: Path, **changed: object) -> Path:
@@ -50,30 +49,6 @@ def test_configuration_registration_and_settings_agree(tmp_path: Path) -> None:
     assert configuration["enable_search"] is False
 
 
-def test_tokens_stand_in_the_registration_alone(tmp_path: Path) -> None:
-    """What is pasted elsewhere holds no secret."""
-    line = make(tmp_path)
-    registration = yaml.safe_load((line / "synapse" / "quietline-registration.yaml").read_text())
-    for path in line.rglob("*"):
-        if path.is_file() and path.parent.name != "secrets" and path.name != "quietline-registration.yaml":
-            assert registration["as_token"] not in path.read_text()
-            assert registration["hs_token"] not in path.read_text()
-
-
-@pytest.mark.parametrize(
-    ("home", "client_url"),
-    [
-        ({"url": "http://127.0.0.1:8008", "public_url": "https://matrix.agency.org"}, "https://matrix.agency.org"),
-        ({"url": "http://synapse:8008"}, "https://text.agency.org"),
-        ({"url": "https://matrix.agency.org"}, "https://matrix.agency.org"),
-    ],
-)
-def test_people_are_handed_an_address_that_clients_reach(tmp_path: Path, home: dict[str, str], client_url: str) -> None:
-    """The public one; without it the server's name, from which clients find it, and never one of this machine alone."""
-    line = make(tmp_path, homeserver=home)
-    assert Handout.read(line / "handout" / "mira.txt").homeserver == client_url
-
-
 @pytest.mark.parametrize("proxy", ["caddy", "nginx"])
 def test_the_proxy_of_a_joined_line_passes_webhooks_alone(tmp_path: Path, proxy: str) -> None:
     """The agency's homeserver has a proxy of its own; ours leads nobody there."""
@@ -98,25 +73,6 @@ def test_workers_lead_the_module_to_the_main_process(tmp_path: Path) -> None:
     server = (line / "synapse" / "postgresql.conf").read_text().splitlines()
     assert [f"{name} = {value}" for name, value in LOG_SETTINGS.items() if f"{name} = {value}" not in server] == []
     assert "wal_recycle = off" in server
-
-
-def test_the_checklist_says_what_the_administrator_does(tmp_path: Path) -> None:
-    """Module, registration, settings and accounts, each with its command or its place."""
-    page = (make(tmp_path) / "CHECKLIST.md").read_text()
-    for said in (
-        "pip install /",
-        "to `/etc/matrix-synapse/quietline-registration.yaml`",
-        "synapse/quietline.yaml` into Synapse's `conf.d`",
-        "staff make --data",
-        "register_new_matrix_user --no-admin",
-    ):
-        assert said in page
-
-
-def test_an_embedded_line_has_none_of_it(tmp_path: Path) -> None:
-    """`up` writes what its own homeserver needs."""
-    assert run_init(tmp_path, answers()).exit_code == 0
-    assert not (tmp_path / "line" / "synapse").exists()
 
 
 async def test_up_leaves_a_joined_line_alone(tmp_path: Path) -> None:

@@ -109,12 +109,6 @@ class Chart:
         return self.run("lint", "--strict", CHART, *words)
 
 
-@cache
-def read_values(path: Path) -> dict[str, Any]:
-    """Read a file of values, once; all tests share what is returned."""
-    return dict(yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader))
-
-
 def fragments() -> list[Path]:
     """Return every file of values that is laid over the least line."""
     return sorted(each for each in FRAGMENTS.glob("*.yaml") if each != LINE)

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
 
-from bridge.carriers.vendors.registry import CARRIER_KINDS
 from bridge.config.load import load
 from bridge.config.sections import Config
 from tests.deploy.kubernetes.rendered import (
-    CHART,
     EVERYTHING,
     FRAGMENTS,
     RELEASE,
@@ -24,8 +20,6 @@ from tests.deploy.kubernetes.rendered import (
     pods,
     problems,
 )
-from tests.deploy.kubernetes.test_values_schema import laid
-from tests.every_row import every_row
 from tests.outside_programs import OutsidePrograms
 
 KEY = "0123456789abcdef" * 4
@@ -50,15 +44,6 @@ def test_it_renders_and_every_object_is_one_that_a_cluster_takes(
     objects = chart.render(*files(fragment))
     names = [(each["kind"], each["metadata"]["name"]) for each in objects]
     assert len(set(names)) == len(names)
-    if (schemas := outside_programs.find("kubernetes-schemas")) is not None:
-        assert [problem for each in objects for problem in problems(each, Path(schemas))] == []
-
-
-def test_all_parts_at_once(chart: Chart, outside_programs: OutsidePrograms) -> None:
-    """The parts that exclude one another but for one."""
-    objects = chart.render(*everything())
-    kinds = {each["kind"] for each in objects}
-    assert {"Ingress", "ServiceMonitor", "PrometheusRule", "CronJob", "StatefulSet", "NetworkPolicy"} <= kinds
     if (schemas := outside_programs.find("kubernetes-schemas")) is not None:
         assert [problem for each in objects for problem in problems(each, Path(schemas))] == []
 
@@ -121,25 +106,6 @@ def test_the_program_takes_the_configuration_with_the_secrets_that_its_pod_has(
 JOBS = ("doctor", "backup", "drill", "upgrade", "canary")
 
 
-@every_row("kind", sorted(set(CARRIER_KINDS) - {"rehearsal"}))
-def test_a_line_of_each_carrier(chart: Chart, kind: str) -> None:
-    """With the keys of its sample line, its secrets in the Secret's entries."""
-    sample = yaml.safe_load((CHART.parent / "examples" / f"{kind}.yaml").read_text(encoding="utf-8"))["lines"][0]["carrier"]
-    carrier: dict[str, Any] = {name: value for name, value in sample.items() if not name.endswith("_file")}
-    carrier["secrets"] = [name.removesuffix("_file") for name in sample if name.endswith("_file")]
-    objects = chart.render(values=laid() | {"carrier": carrier}, least=False)
-    (spec,) = (spec for pod, spec in pods(objects) if pod == RELEASE)
-    (volume,) = (each for each in spec["volumes"] if each["name"] == "credentials")
-    entries = {source["secret"]["items"][0]["path"] for source in volume["projected"]["sources"]}
-    written = yaml.safe_load(one(objects, "ConfigMap", RELEASE)["data"]["config.yaml"])["lines"][0]["carrier"]
-    assert {name: value for name, value in written.items() if not name.endswith("_file")} == {
-        name: value for name, value in sample.items() if not name.endswith("_file")
-    }
-    for name in carrier["secrets"]:
-        assert written[f"{name}_file"] == f"{CREDENTIALS}/carrier_{name}"
-        assert f"carrier_{name}" in entries
-
-
 @FRAGMENT
 def test_no_pod_may_more_than_it_needs(chart: Chart, fragment: Path | None) -> None:
     """Each is as the profile `restricted` asks (Pod Security Standards), reads its own image only, and has no token."""
@@ -167,41 +133,6 @@ def test_no_pod_may_more_than_it_needs(chart: Chart, fragment: Path | None) -> N
         assert "hostPort" not in str(container.get("ports"))
 
 
-def test_only_backups_see_their_passphrase(chart: Chart) -> None:
-    """Neither the bridge nor the canary needs it."""
-    entries_of = {
-        name: {source["secret"]["items"][0]["path"] for source in volume["projected"]["sources"]}
-        for name, spec in pods(chart.render(*everything()))
-        for volume in spec["volumes"]
-        if volume["name"] == "credentials"
-    }
-    assert {name for name, entries in entries_of.items() if "backup_passphrase" in entries} == {
-        f"{RELEASE}-{job}" for job in ("backup", "drill", "doctor")
-    }
-
-
-def test_where_a_volume_goes_the_pods_go(chart: Chart) -> None:
-    """Shared: two machines, refused on one. One that follows: one machine, for bridges and jobs."""
-    shared, follows = chart.render(), chart.render(FRAGMENTS / "follows.yaml")
-    assert one(shared, "PersistentVolumeClaim", f"{RELEASE}-keys")["spec"]["accessModes"] == ["ReadWriteMany"]
-    assert one(follows, "PersistentVolumeClaim", f"{RELEASE}-keys")["spec"]["accessModes"] == ["ReadWriteOnce"]
-    for objects, word, names in (
-        (shared, "podAntiAffinity", {RELEASE}),
-        (follows, "podAffinity", {RELEASE, f"{RELEASE}-doctor"}),
-    ):
-        apart = {
-            name
-            for name, spec in pods(objects)
-            if "requiredDuringSchedulingIgnoredDuringExecution" in spec.get("affinity", {}).get(word, {})
-        }
-        assert apart == names
-    for objects in (shared, follows):
-        persistent = [
-            each for each in objects if each["metadata"].get("annotations", {}).get("helm.sh/resource-policy") == "keep"
-        ]
-        assert {each["kind"] for each in persistent} == {"PersistentVolumeClaim", "ConfigMap"}
-
-
 def test_an_update_hands_over(chart: Chart) -> None:
     """Before a bridge of two is stopped it lets the other lead; there is time for both waits of it, and for the stop."""
     for fragment, hands_over in ((None, True), (FRAGMENTS / "one-bridge.yaml", False)):
@@ -211,79 +142,6 @@ def test_an_update_hands_over(chart: Chart) -> None:
         assert ("handover" in hook and "--here" in hook) is hands_over
         waited = float(hook[hook.index("--wait") + 1]) + 60 if hands_over else 0
         assert spec["terminationGracePeriodSeconds"] >= waited + 40
-
-
-def test_a_machine_can_be_drained_where_the_volume_follows(chart: Chart) -> None:
-    """Both bridges are there and go with it: a budget of one would keep the second, whose other cannot come back there."""
-    budgets = {
-        fragment: [
-            each["metadata"]["name"] for each in chart.render(*files(fragment)) if each["kind"] == "PodDisruptionBudget"
-        ]
-        for fragment in (None, FRAGMENTS / "follows.yaml")
-    }
-    assert list(budgets.values()) == [[RELEASE, f"{RELEASE}-gate"], [f"{RELEASE}-gate"]]
-
-
-def test_an_upgrade_runs_once_the_bridges_have_ended(chart: Chart) -> None:
-    """It refuses while one leads, so it is tried for longer than they may take; it waits for no pod beside its volume."""
-    ((_, bridge),) = (each for each in pods(chart.render()) if each[0] == RELEASE)
-    for fragment in (FRAGMENTS / "upgrade.yaml", FRAGMENTS / "upgrade-with-backup.yaml"):
-        objects = chart.render(FRAGMENTS / "follows.yaml", fragment)
-        ((name, spec),) = (each for each in pods(objects) if "upgrade" in each[0])
-        assert "affinity" not in spec
-        tries = one(objects, "Job", name)["spec"]["backoffLimit"]
-        # A failed pod is made again after ten seconds, and each time after twice as long (Kubernetes, "Jobs").
-        assert sum(10 * 2**n for n in range(tries)) > bridge["terminationGracePeriodSeconds"]
-
-
-def test_a_fault_that_the_doctor_finds_is_told(chart: Chart) -> None:
-    """At the desk and to the person on call, as by the unit of systemd; its pod reaches the service that calls them."""
-    objects = chart.render(FRAGMENTS / "on-call.yaml")
-    ((_, spec),) = (each for each in pods(objects) if each[0] == f"{RELEASE}-doctor")
-    assert spec["containers"][0]["args"] == ["doctor", "--config", "/etc/quietline/config.yaml", "--alarm"]
-    assert "192.0.2.10/32" in peers(one(objects, "NetworkPolicy", f"{RELEASE}-jobs"), "egress")
-
-
-def test_the_gate_leads_to_the_bridges_that_there_are(
-    chart: Chart, outside_programs: OutsidePrograms, tmp_path: Path
-) -> None:
-    """By the names that the cluster gives them; the file is one that Caddy takes."""
-    for fragment, count in ((None, 2), (FRAGMENTS / "one-bridge.yaml", 1), (FRAGMENTS / "upgrade.yaml", 1)):
-        objects = chart.render(*files(fragment))
-        text = one(objects, "ConfigMap", f"{RELEASE}-gate")["data"]["Caddyfile"]
-        (line,) = (each.split()[1:] for each in text.splitlines() if each.startswith("\t\tto "))
-        assert line == [f"{RELEASE}-{n}.{RELEASE}-bridges:8449" for n in range(count)]
-        assert one(objects, "StatefulSet", RELEASE)["spec"]["serviceName"] == f"{RELEASE}-bridges"
-        if (program := outside_programs.find("caddy")) is not None:
-            (file := tmp_path / "Caddyfile").write_text(text)
-            judged = subprocess.run(
-                [program, "validate", "--adapter", "caddyfile", "--config", file],
-                env={"HOME": str(tmp_path)},
-                capture_output=True,
-                text=True,
-                check=False,
-            )
-            assert judged.returncode == 0, judged.stderr
-
-
-def test_the_gate_does_what_our_file_for_two_bridges_does(chart: Chart) -> None:
-    """That one is tried before two bridges (tests/bridge/crash/test_takeover.py); but for addresses they are the same."""
-
-    def way(text: str) -> list[str]:
-        lines = [line.partition("#")[0].split() for line in text.splitlines()]
-        (begin,) = (n for n, line in enumerate(lines) if line[:1] == ["reverse_proxy"])
-        depth, block = 0, []
-        for line in lines[begin:]:
-            depth += line.count("{") - line.count("}")
-            block.append(" ".join(line))
-            if not depth:
-                break
-        return [line for line in block if line and not line.startswith(("reverse_proxy", "to "))]
-
-    ours = (CHART.parent / "examples" / "standby" / "Caddyfile").read_text(encoding="utf-8")
-    gate = one(chart.render(), "ConfigMap", f"{RELEASE}-gate")["data"]["Caddyfile"]
-    assert way(gate) == way(ours)
-    assert "health_uri /accepting" in way(gate)
 
 
 def test_what_refuses_is_not_started_for_ever(chart: Chart) -> None:
@@ -314,36 +172,6 @@ def test_from_outside_the_webhooks_are_reached_and_nothing_else(chart: Chart) ->
             "backendRefs": [{"name": RELEASE, "port": 80}],
         }
     ]
-
-
-def test_prometheus_finds_the_bridges_and_the_alarms_are_its_own(
-    chart: Chart, outside_programs: OutsidePrograms, tmp_path: Path
-) -> None:
-    """The job has the name that the alarms ask for; promtool takes the alarms."""
-    objects = chart.render(FRAGMENTS / "monitoring.yaml")
-    monitor = one(objects, "ServiceMonitor", RELEASE)["spec"]
-    assert set(monitor) == {"selector", "endpoints"}
-    labels = monitor["selector"]["matchLabels"].items()
-    names = [
-        each["metadata"]["name"]
-        for each in objects
-        if each["kind"] == "Service" and labels <= each["metadata"]["labels"].items()
-    ]
-    assert names == [f"{RELEASE}-bridges"]
-    (endpoint,) = monitor["endpoints"]
-    assert endpoint["port"] in {port["name"] for port in one(objects, "Service", names[0])["spec"]["ports"]}
-    assert endpoint["relabelings"] == [
-        {"action": "replace", "targetLabel": label, "replacement": to}
-        for label, to in (("job", "quietline"), ("line", "main"))
-    ]
-    rule = one(objects, "PrometheusRule", RELEASE)["spec"]
-    alarms = yaml.safe_load((CHART.parent / "monitoring" / "rules.yaml").read_text(encoding="utf-8"))["groups"]
-    assert rule["groups"][:-1] == alarms
-    assert [each["alert"] for each in rule["groups"][-1]["rules"]] == ["QuietlineNoLeader"]
-    if (program := outside_programs.find("promtool")) is not None:
-        (file := tmp_path / "rules.yaml").write_text(yaml.safe_dump(rule))
-        judged = subprocess.run([program, "check", "rules", file], capture_output=True, text=True, check=False)
-        assert judged.returncode == 0, judged.stdout + judged.stderr
 
 
 def peers(policy: Manifest, way: str) -> str:

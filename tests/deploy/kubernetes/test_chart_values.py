@@ -3,28 +3,21 @@
 from __future__ import annotations
 
 import re
-import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from tests.deploy.kubernetes.cluster_api import running_cluster
 from tests.deploy.kubernetes.rendered import (
     CHART,
-    EVERYTHING,
-    FRAGMENTS,
     NAMESPACE,
     RELEASE,
     Chart,
     Refused,
     Values,
     one,
-    read_values,
 )
-from tests.deploy.kubernetes.test_values_schema import DEFAULTS, JUDGE, laid
 from tests.every_row import every_row
 
 KEY = "0123456789abcdef" * 4
@@ -86,25 +79,6 @@ def test_a_line_stays_on_its_server_and_keeps_its_name(
         assert ("this line was made" in str(refused.value)) is (reason is not None)
 
 
-def test_what_is_handed_out_is_the_chart(chart: Chart, tmp_path: Path) -> None:
-    """`helm package` takes it, without the fragments; what it made renders the same."""
-    version = yaml.safe_load((CHART / "Chart.yaml").read_text(encoding="utf-8"))["version"]
-    chart.run("package", CHART, "--destination", tmp_path)
-    packed = tmp_path / f"quietline-{version}.tgz"
-    words = ("--namespace", NAMESPACE, "--values", FRAGMENTS / "line.yaml")
-    assert chart.run("template", RELEASE, packed, *words) == chart.run("template", RELEASE, CHART, *words)
-    assert "ci/line.yaml" not in subprocess.run(["tar", "tzf", packed], capture_output=True, text=True, check=True).stdout
-
-
-def leaves(values: Any, at: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
-    """Yield where each value of `values.yaml` stands."""
-    if isinstance(values, dict) and values:
-        for name, inner in values.items():
-            yield from leaves(inner, (*at, name))
-    else:
-        yield at
-
-
 OTHER: dict[str, Any] = {
     "line.packs": ["base"],
     "line.staff": [{"mxid": "@eve:text.agency.org", "role": "supervisor"}],
@@ -143,26 +117,3 @@ UNDER: dict[str, tuple[str, ...]] = {
     "networkPolicy.publicAddress.ports": ("public-address",),
 }
 """With which fragments a value is tried, where it says nothing beside all parts at once."""
-
-
-@every_row("place", [".".join(leaf) for leaf in leaves(DEFAULTS)])
-def test_every_value_has_an_effect(chart: Chart, place: str) -> None:
-    """Another one changes what is rendered, or is refused with a sentence: none is there for nothing."""
-    names = UNDER.get(place, EVERYTHING)
-    under = tuple(FRAGMENTS / f"{name}.yaml" for name in names)
-    now: Any = laid(*map(read_values, under))
-    for name in place.split("."):
-        now = now[name]
-    changed = False
-    for guess in (OTHER[place],) if place in OTHER else GUESSES:
-        over: Any = guess
-        for name in reversed(place.split(".")):
-            over = {name: over}
-        if guess == now or not JUDGE.is_valid(laid(*map(read_values, under), over)):
-            continue
-        try:
-            changed = chart.text(*under, values=over) != chart.text(*under)
-        except Refused as refused:
-            changed = "checks.yaml" in str(refused)
-        break
-    assert changed, f"{place}: was {now!r}"

@@ -141,12 +141,3 @@ def _open(directory: Path) -> RecordStore:
 
 def _texts(requests: list[WebhookRequest]) -> list[tuple[bytes, WebhookRequest]]:
     return list(zip((b"one", b"two"), requests, strict=True))
-
-
-def test_what_is_owed(tmp_path: Path) -> None:
-    """A text that was given up is not owed any more."""
-    first, _ = exchange(tmp_path / "journal")
-    text: SmsRecord = first.inbound(sender=A, text="1")
-    assert first.unacknowledged_texts() == (text,)
-    text.status = "failed"
-    assert first.unacknowledged_texts() == ()

@@ -109,33 +109,6 @@ async def test_bad_text(stand: RehearsalHarness, body: bytes) -> None:
     assert await stand.get("/api/records") == []
 
 
-async def test_senders(stand: RehearsalHarness) -> None:
-    """Short codes and names may text."""
-    for sender in (A, "988", "22395", "BANK"):
-        await stand.text_from_handset(sender, "x")
-        assert len(await handset(stand, sender)) == 1
-
-
-async def test_any_unicode(stand: RehearsalHarness) -> None:
-    """NUL, direction marks, emoji and lone surrogates are shown as they were typed, and reach the webhook as JSON."""
-    text = "\x00\u202e🫂\udc00\ud83dx\\\udfff\u2028"
-    await stand.text_from_handset(A, text)
-    assert (await handset(stand))[0]["text"] == text
-    assert (await stand.get("/api/records"))[0]["text"] == text
-    (request,) = await stand.receiver.come(1)
-    assert json.loads(request.body.decode())["text"] == text
-
-
-async def test_too_large(stand: RehearsalHarness) -> None:
-    """A body beyond all measure is refused in JSON, and the longest text is not."""
-    async with stand.session.post(f"{stand.base}/api/texts", data=b"x" * (17 << 20)) as answer:
-        assert answer.status == 413
-        assert await answer.json()
-    await stand.text_from_handset(A, "é" * (1 << 20))
-    (request,) = await stand.receiver.come(1)
-    assert len(request.body) < 3 << 20
-
-
 async def test_the_texter_of_a_drill(stand: RehearsalHarness) -> None:
     """A drill's handset has a number of fiction that nobody had before; its texts come by the webhook, each once."""
     await stand.text_from_handset(A, "hello")
@@ -155,16 +128,6 @@ async def test_the_texter_of_a_drill(stand: RehearsalHarness) -> None:
     assert find_fictional(first)
     listed = {text.drill for text in await listed_texts(stand.carrier, datetime.fromtimestamp(0, UTC))}
     assert listed == {"", tag, f"{tag}.2"}
-
-
-@pytest.mark.parametrize(("tag", "ref"), [("", "a"), ("../up", "a"), ("0badcafe0bad.3", "a"), ("0badcafe0bad", "")])
-async def test_what_is_no_drill_texts_nothing(stand: RehearsalHarness, tag: str, ref: str) -> None:
-    """A tag that no drill has, or a text without a name, is refused; without the line's token nothing is asked at all."""
-    assert isinstance(stand.carrier, HandsetCarrier)
-    assert await stand.carrier.text_from_handset(tag=tag, ref=ref, text="hi", picture=False) is False
-    wrong = {"tag": "0badcafe0bad", "ref": "a", "text": "hi", "picture": False}
-    await stand.post("/v1/drills/texts", wrong, status=(401,))
-    assert await stand.get("/api/records") == []
 
 
 async def test_pictures_and_handsets(stand: RehearsalHarness) -> None:

@@ -12,13 +12,10 @@ import pytest
 import pytest_asyncio
 import yaml
 
-from bridge.config.load import load
 from bridge.matrix.api.admin_api import AdminClient, module_or_admin_client
 from bridge.matrix.api.http_client import HomeserverClient
 from bridge.matrix.api.module_api import ModuleClient, ModuleNotLoaded, ModuleRequestRejected, RoomState, SignOutResult
 from deploy.data_dir.layout import Layout, Ports
-from deploy.doctor.homeserver_probes import HomeserverQuestions
-from deploy.inspect.check_report import CheckResult
 from deploy.stack.provision import mxid, open_secrets, run_homeserver
 from tests.deploy.homeserver_api import RunningHomeserver
 from tests.deploy.module_homeserver import CLIENT, POLICY, PUPPET, ModuleHomeserver
@@ -118,17 +115,6 @@ async def test_what_is_not_ours_is_refused(bare: Bare) -> None:
     assert (await line.request_as("bea", "GET", "account/whoami"))[0] == 200
 
 
-async def test_uploads_go(bare: Bare) -> None:
-    """An upload is there, is deleted, and is looked for; deleting it again changes nothing."""
-    line = bare.scene
-    _, upload = await line.upload(POLICY, b"planted bytes")
-    address = str(upload["content_uri"])
-    assert not await line.module_client.is_media_deleted(address)
-    for _ in range(2):
-        await line.module_client.delete_media(address)
-        assert await line.module_client.is_media_deleted(address)
-
-
 async def test_uploads_of_others_stay(bare: Bare) -> None:
     """A message may point to any upload: it goes if a person made it who is or was in a room with us, and not otherwise."""
     line = bare.scene
@@ -171,21 +157,3 @@ async def test_a_token_that_is_no_administrators_does_nothing(bare: Bare) -> Non
     for ask in (AdminClient(client=wire).health(), AdminClient(client=wire).room(line.desk)):
         with pytest.raises(ModuleRequestRejected):
             await ask
-
-
-async def test_doctor_says_which_is_in_force(bare: Bare) -> None:
-    """With the token it is well and says what nobody does; without, the module is missing."""
-
-    async def asked() -> dict[str, CheckResult]:
-        questions = HomeserverQuestions(bare.layout, load(bare.layout.config), bare.scene.server.http)
-        return {row.name: row for row in await questions.ask_module()}
-
-    configuration = yaml.safe_load(bare.layout.config.read_text(encoding="utf-8"))
-    without = await asked()
-    assert not without["homeserver module"].ok
-    configuration["homeserver"]["admin_token_file"] = str(bare.layout.secrets / "admin")
-    bare.layout.config.write_text(yaml.safe_dump(configuration), encoding="utf-8")
-    rows = await asked()
-    assert (rows["homeserver module"].ok, rows["homeserver module"].warning) == (True, True)
-    assert "an administrator's token stands in for it" in rows["homeserver module"].what
-    assert "overwritten by Synapse itself" in rows["homeserver module"].what

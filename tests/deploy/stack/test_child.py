@@ -13,20 +13,18 @@ from pathlib import Path
 import pytest
 
 from deploy.stack import child
-from deploy.stack import supervisor as supervise
 from deploy.stack.supervisor import (
     LOG_MAX_AGE_SECONDS,
     LOG_MAX_BYTES,
     Child,
     ChildPaths,
-    Refusal,
     RestartBackoff,
     Supervisor,
     kill_stale_processes,
     rotate_log,
 )
 from tests.deploy.processes import ROOT, eventually, is_running
-from tests.e2e.polling import STEP_TIMEOUT, wait_until
+from tests.e2e.polling import STEP_TIMEOUT
 
 ENVIRONMENT = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}
 
@@ -49,25 +47,6 @@ def test_a_stale_child_is_killed(tmp_path: Path) -> None:
         # Nobody waits for it but this test: let the zombie go while the lock is watched.
         assert kill_stale_processes([tmp_path / "any.pid", tmp_path / "never.pid"]) == []
         assert process.wait(STEP_TIMEOUT) == -9
-
-
-def test_a_recycled_id_is_never_killed(tmp_path: Path) -> None:
-    """A file that nobody holds is not believed: the process that has this id now goes on living."""
-    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]) as innocent:
-        (tmp_path / "any.pid").write_text(f"{innocent.pid}\n")
-        assert kill_stale_processes([tmp_path / "any.pid"]) == []
-        assert innocent.poll() is None
-        innocent.kill()
-
-
-def test_a_holder_that_cannot_be_named_is_reported(tmp_path: Path) -> None:
-    """A file that is held but names nobody is reported, not waited for without end."""
-    descriptor = child.lock_pid_file(str(tmp_path / "any.pid"))
-    (tmp_path / "any.pid").write_text("")
-    try:
-        assert kill_stale_processes([tmp_path / "any.pid"], timeout=0.2) == ["any.pid"]
-    finally:
-        os.close(descriptor)
 
 
 def test_a_child_whose_parent_is_gone_does_not_begin(tmp_path: Path) -> None:
@@ -149,66 +128,6 @@ def test_a_log_is_moved_aside_after_a_week(tmp_path: Path) -> None:
     log.write_bytes(b"second")
     rotate_log(log)
     assert older.read_bytes() == b"second"
-
-
-def aged(older: Path) -> None:
-    """Make a `NAME.1` that says its log was last moved more than a week ago."""
-    older.touch()
-    os.utime(older, (0, time.time() - LOG_MAX_AGE_SECONDS - 1))
-
-
-def test_a_log_that_is_not_there_is_passed_over(tmp_path: Path) -> None:
-    """A log that a person removed, and one that cannot be written or moved, raise nothing; what was due to go is gone."""
-    aged(tmp_path / "any.log.1")
-    rotate_log(tmp_path / "any.log")
-    assert list(tmp_path.iterdir()) == []
-    (tmp_path / "folder.log").mkdir()
-    aged(tmp_path / "folder.log.1")
-    rotate_log(tmp_path / "folder.log")
-    (tmp_path / "other.log").write_bytes(b"x" * (LOG_MAX_BYTES + 1))
-    (tmp_path / "other.log.1").mkdir()
-    rotate_log(tmp_path / "other.log")
-    (tmp_path / "file").touch()
-    rotate_log(tmp_path / "file" / "any.log")
-
-
-async def test_a_missing_log_ends_neither_the_child_nor_the_rotation(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A supervisor keeps its child, and goes on moving logs, when a log is missing; a refusal without a log is told."""
-    monkeypatch.setattr(supervise, "LOG_CHECK_SECONDS", 0.01)
-    for name in ("gone", "any"):
-        aged(tmp_path / f"{name}.log.1")
-    spawned: dict[str, int] = {}
-    supervisor = Supervisor(
-        paths=ChildPaths(directory=tmp_path, pid=lambda n: tmp_path / f"{n}.pid", log=lambda n: tmp_path / f"{n}.log"),
-        on_child_start=spawned.__setitem__,
-    )
-    supervisor.start([Child(name=name, command=("tests.deploy.sleeper",), refusal=-9) for name in ("gone", "any")])
-    await asyncio.to_thread(eventually, lambda: len(spawned) == 2)
-    log = tmp_path / "gone.log"
-    log.unlink()
-    aged(tmp_path / "gone.log.1")
-    await asyncio.to_thread(eventually, lambda: not (tmp_path / "gone.log.1").exists())
-
-    async def moved() -> bool | None:  # in the loop, as the rotation: between two of its steps there is no file
-        return (tmp_path / "any.log.1").read_bytes() == b"line" or None
-
-    (tmp_path / "any.log").write_bytes(b"line")
-    aged(tmp_path / "any.log.1")
-    await wait_until("it is moved aside", moved, every=0.02)
-    assert not supervisor.refused.done()
-    os.kill(spawned["gone"], signal.SIGKILL)
-    assert await asyncio.wait_for(supervisor.refused, STEP_TIMEOUT) == Refusal("gone", "(its log cannot be read)")
-    await supervisor.stop(["gone", "any"])
-    assert not any(is_running(pid) for pid in spawned.values())
-
-
-def test_who_died_is_started_at_once_and_then_after_two_seconds_at_most() -> None:
-    """The pauses of the contract: none after the first death, then longer ones, the longest of them two seconds."""
-    delays = RestartBackoff().delays
-    assert (delays[0], delays[-1]) == (0.0, 2.0)
-    assert list(delays) == sorted(delays)
 
 
 async def test_what_the_others_can_do_without_is_tried_again_later(tmp_path: Path) -> None:

@@ -23,13 +23,3 @@ def test_deaths_are_counted_by_child(tmp_path: Path) -> None:
     assert count_deaths(file, 0.0)["bridge"] == MAX_KEPT
     record_death(file, "bridge", KEPT_SECONDS + 1000)
     assert count_deaths(file, 0.0)["bridge"] == 1
-
-
-def test_a_file_that_cannot_be_used_costs_the_count_only(tmp_path: Path) -> None:
-    """Broken, it counts as none and is replaced; where it cannot be written nothing is raised."""
-    file = tmp_path / "deaths.json"
-    file.write_text('{"bridge": 3}')
-    assert count_deaths(file, 0.0) == {}
-    record_death(file, "bridge", 5.0)
-    assert count_deaths(file, 0.0) == {"bridge": 1}
-    record_death(tmp_path / "missing" / "deaths.json", "bridge", 5.0)

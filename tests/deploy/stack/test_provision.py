@@ -6,11 +6,9 @@ import asyncio
 import contextlib
 import json
 import os
-import re
 import signal
 import sqlite3
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import aiohttp
@@ -19,12 +17,10 @@ import yaml
 
 from bridge.carriers.vendors.rehearsal import Settings
 from bridge.config.load import load
-from deploy.data_dir.layout import REAL_LINE_CHILDREN, Layout, Ports
+from deploy.data_dir.layout import Layout, Ports
 from deploy.data_dir.secret_files import SetupError
 from deploy.stack import provision as provisioning
 from deploy.stack.provision import (
-    MAX_DEATHS,
-    children_of,
     first_accounts,
     make_accounts,
     open_secrets,
@@ -33,9 +29,8 @@ from deploy.stack.provision import (
 )
 from deploy.stack.supervisor import MALLOC_TUNABLES
 from tests.deploy.homeserver_api import RunningHomeserver
-from tests.deploy.processes import eventually, is_running, make_real_line, read_ready_file, run_up
-from tests.e2e.polling import STEP_TIMEOUT
-from tests.fakes.provisioned_homeserver import provision, put_homeserver
+from tests.deploy.processes import eventually, read_ready_file, run_up
+from tests.fakes.provisioned_homeserver import put_homeserver
 from tests.free_ports import free_ports
 
 
@@ -162,42 +157,6 @@ def test_an_edited_configuration_is_kept(tmp_path: Path) -> None:
     assert json.loads(layout.carrier.read_text())["number"] == "+15555550111"
 
 
-def test_what_else_is_called_port_or_api_base_stays(tmp_path: Path) -> None:
-    """A mail server's port and the operator's own gateway on this machine are theirs, also when `up` moves its ports."""
-    layout = Layout(tmp_path / "line")
-    write_line_files(layout, Ports(20000))
-    for name in ("password", "segment"):
-        (layout.secrets / name).write_text("x" * 40)
-        (layout.secrets / name).chmod(0o600)
-    edited = layout.config.read_text().replace("rehearsal: true", "rehearsal: false")
-    before, after = edited.index("  carrier:"), edited.index("  staff:")
-    edited = f"""{edited[:before]}  carrier:
-    kind: kannel
-    api_base: http://127.0.0.1:13013
-    username: u
-    password_file: {layout.secrets}/password
-    path_secret_file: {layout.secrets}/segment
-    plain_numbers: international
-    region: US
-{edited[after:]}  on_call:
-    email:
-      host: mail.agency.example
-      port: 587
-      sender: line@agency.example
-      to: [oncall@agency.example]
-"""
-    layout.config.write_text(edited)
-    for base in (20000, 30000):
-        config = write_line_files(layout, Ports(base))
-        assert layout.config.read_text() == edited.replace("127.0.0.1:2000", f"127.0.0.1:{base // 10}").replace(
-            "port: 20001", f"port: {base + 1}"
-        )
-        assert config.line.on_call is not None
-        assert config.line.on_call.email is not None
-        assert (config.listen.port, config.line.on_call.email.port) == (base + 1, 587)
-        assert config.line.carrier.api_base == "http://127.0.0.1:13013"
-
-
 def test_ports_follow_however_they_are_written(tmp_path: Path) -> None:
     """Quotes, a flow mapping, names for values, comments and foreign line ends stay as they are around a moved port."""
     layout = Layout(tmp_path / "line")
@@ -211,17 +170,6 @@ def test_ports_follow_however_they_are_written(tmp_path: Path) -> None:
     assert layout.config.read_bytes().decode() == edited.replace(":2000", ":3000").replace("&here 20001", "&here 30001")
     assert (config.homeserver.url, config.listen.port) == ("http://127.0.0.1:30000", 30001)
     assert config.line.carrier.api_base == "http://127.0.0.1:30002"
-
-
-@pytest.mark.parametrize("content", [b"", b"- a", b"a: [", b"\xff\xfe\x00", b"lines: [x]", b"? [a]\n: b", b"[" * 3000])
-def test_what_is_no_configuration_is_told_and_left(tmp_path: Path, content: bytes) -> None:
-    """Whatever stands in `config.yaml`, it stays, and what `up` says about it names it."""
-    layout = Layout(tmp_path / "line")
-    write_line_files(layout, Ports(20000))
-    layout.config.write_bytes(content)
-    with pytest.raises(SetupError, match=re.escape(str(layout.config))):
-        write_line_files(layout, Ports(30000))
-    assert layout.config.read_bytes() == content
 
 
 def test_a_bad_configuration_is_told_whole(tmp_path: Path) -> None:
@@ -253,53 +201,6 @@ def test_secrets_are_made_once_and_never_replaced(tmp_path: Path) -> None:
             write_line_files(layout, Ports(20000))
         assert not key.exists()
         key.write_text(value)
-
-
-def test_a_lost_key_stops_the_start_whatever_else_is_lost(tmp_path: Path) -> None:
-    """With the homeserver's database gone too, a key that the bridge's own was sealed with is still not made again."""
-    layout = Layout(tmp_path / "line")
-    write_line_files(layout, Ports(20000))
-    (layout.bridge / "keys.db").touch()
-    secrets = open_secrets(layout)
-    keys = (secrets.vault_key, secrets.index_key, secrets.suppression_key)
-    for key in keys:
-        key.unlink()
-    with pytest.raises(SetupError) as failure:
-        write_line_files(layout, Ports(20000))
-    assert [problem.split(": ")[0] for problem in failure.value.problems] == [str(key) for key in keys]
-    assert not any(key.exists() for key in keys)
-
-
-@pytest.mark.crash
-async def test_an_interrupted_first_run_is_done_again(tmp_path: Path) -> None:
-    """A first run cut off after the accounts were made is run again, and ends the same: accounts in, secret gone."""
-    layout, ports = Layout(tmp_path / "line"), Ports(free_ports())
-    await put_homeserver(layout)
-    layout.provisioned_file.unlink()
-    open_secrets(layout).registration.write_text("left behind")
-    accounts = await provision(layout, ports)
-    assert not open_secrets(layout).registration.exists()
-    assert not layout.first_start.exists()
-    async with run_homeserver(layout, ports), aiohttp.ClientSession() as http:
-        await RunningHomeserver(layout, ports, accounts, http).sign_in(accounts[0])
-
-
-@pytest.mark.crash
-def test_a_stop_in_the_middle_of_the_first_run(tmp_path: Path) -> None:
-    """SIGTERM while the accounts are made: exit 0, no process left; the next run makes them and is ready."""
-    base = free_ports()
-    pid_file = tmp_path / "run" / "homeserver.pid"
-    with run_up(tmp_path, base, "homeserver=real") as process:
-        eventually(lambda: pid_file.is_file() and pid_file.read_text().endswith("\n"))
-        pid = int(pid_file.read_text())
-        assert not (tmp_path / "homeserver" / "provisioned").exists()
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(STEP_TIMEOUT) == 0
-        assert not is_running(pid)
-    assert not (tmp_path / "homeserver" / "provisioned").exists()
-    with run_up(tmp_path, base, "homeserver=real"):
-        read_ready_file(tmp_path)
-    assert not open_secrets(Layout(tmp_path)).registration.exists()
 
 
 @pytest.mark.crash
@@ -343,23 +244,6 @@ def _hashes(layout: Layout) -> dict[str, str]:
     with contextlib.closing(sqlite3.connect(f"file:{layout.homeserver / 'homeserver.db'}?mode=ro", uri=True)) as db:
         rows = db.execute("SELECT name, password_hash FROM users WHERE password_hash IS NOT NULL").fetchall()
     return {name[1:].partition(":")[0]: hashed[:6] for name, hashed in rows}
-
-
-@pytest.mark.parametrize(("deaths", "seconds"), [(MAX_DEATHS, 60.0), (0, 0.2)])
-async def test_a_homeserver_that_does_not_come_back_is_told(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, deaths: int, seconds: float
-) -> None:
-    """Nobody waits for ever for a homeserver that died while accounts were made: the log that tells why is named."""
-    layout, ports = Layout(tmp_path / "line"), Ports(free_ports())
-    write_line_files(layout, ports)
-    open_secrets(layout).registration.write_text("secret")
-    monkeypatch.setattr(provisioning, "REGISTER_TIMEOUT_SECONDS", seconds)
-    with pytest.raises(SetupError, match=r"homeserver\.log"):
-        await asyncio.wait_for(provisioning._register_accounts(layout, ports, {"homeserver": deaths}), 30)
-    # On a full disk no log can say it.
-    monkeypatch.setattr("deploy.stack.provision.shutil.disk_usage", lambda _path: SimpleNamespace(free=4096))
-    with pytest.raises(SetupError, match="the disk is full; make room"):
-        await asyncio.wait_for(provisioning._register_accounts(layout, ports, {"homeserver": deaths}), 30)
 
 
 async def test_a_homeserver_that_cannot_start_is_told(tmp_path: Path) -> None:
@@ -419,36 +303,3 @@ def test_a_real_line_has_its_own_name_address_and_people(tmp_path: Path) -> None
     (layout.handout / "mira.txt").unlink()
     write_line_files(layout, Ports(30000))
     assert not (layout.handout / "mira.txt").exists(), "a password that no account has"
-
-
-def test_a_lost_token_of_the_bridge_is_made_again(tmp_path: Path) -> None:
-    """On a homeserver of its own a line needs no restore for it: the start makes another, which both parts then have."""
-    make_real_line(tmp_path, 20_000, carrier="http://127.0.0.1:1")
-    layout, ports = Layout(tmp_path), Ports(20_000)
-    layout.provisioned_file.touch()
-    (layout.homeserver / "homeserver.db").touch()
-    secrets = open_secrets(layout)
-    before = {path: path.read_text() for path in (secrets.as_token, secrets.vault_key, secrets.suppression_key)}
-    secrets.as_token.unlink()
-    assert children_of(layout) == REAL_LINE_CHILDREN
-    write_line_files(layout, ports)
-    assert {path for path, text in before.items() if path.read_text() != text} == {secrets.as_token}
-    registration = yaml.safe_load((layout.homeserver / "registration.yaml").read_text())
-    assert registration["as_token"] == secrets.read(secrets.as_token)
-
-
-def test_a_hand_out_that_was_overwritten_stops_no_line(tmp_path: Path) -> None:
-    """As `shred` leaves it: before the accounts exist it is named; later the line starts, and no other one is made."""
-    make_real_line(tmp_path, 20_000, carrier="http://127.0.0.1:1")
-    layout, ports = Layout(tmp_path), Ports(20_000)
-    (layout.secrets / "accounts.json").unlink()
-    write_line_files(layout, ports)
-    handout = layout.handout / "ada.txt"
-    handout.write_bytes(b"\xff\x00")
-    with pytest.raises(SetupError, match=r"ada\.txt: cannot be read"):
-        write_line_files(layout, ports)
-    layout.provisioned_file.touch()
-    (layout.homeserver / "homeserver.db").touch()
-    write_line_files(layout, Ports(30_000))
-    assert handout.read_bytes() == b"\xff\x00"
-    assert "30000" in (layout.handout / "bea.txt").read_text()

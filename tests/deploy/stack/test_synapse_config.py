@@ -204,14 +204,6 @@ async def test_clients_are_told_the_public_address_and_no_other(server: RunningH
     assert listener["x_forwarded"], "it takes the proxy's word for who asks"
 
 
-async def test_a_setting_of_the_operators_own_is_in_force(server: RunningHomeserver) -> None:
-    """Synapse takes every key that may be set; what the line needs is as it was."""
-    assert (await server.ask("GET", "/_matrix/client/v3/password_policy"))[1] == {
-        "m.minimum_length": 12,
-        "m.require_digit": True,
-    }
-
-
 async def test_the_bridge_can_be_its_two_users(server: RunningHomeserver) -> None:
     """With the application service token: both identities register, make a device (MSC4190), and sync as it."""
     secrets = open_secrets(server.layout)

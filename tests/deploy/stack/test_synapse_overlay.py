@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 import yaml
 
-from deploy.backup.backup import collect
 from deploy.data_dir.layout import Layout, Ports
 from deploy.data_dir.secret_files import Secrets, SetupError
 from deploy.doctor.doctor import run_checks as run_doctor
@@ -17,7 +16,6 @@ from deploy.preflight.preflight import run_checks
 from deploy.stack.provision import write_line_files
 from deploy.stack.synapse_config import Site, settings
 from deploy.stack.synapse_overlay import OwnSettings, read_overlay, with_overlay
-from tests.deploy.line_directory import line_directory
 
 ALL: dict[str, Any] = {
     "admin_contact": "mailto:it@agency.org",
@@ -94,22 +92,6 @@ def test_what_is_refused_is_named(tmp_path: Path, content: object, says: str) ->
     assert [f"{tmp_path}/homeserver.d/mine.yaml: {says}" in problem for problem in refused.value.problems] == [True]
 
 
-def test_files_come_in_their_order_and_all_problems_at_once(tmp_path: Path) -> None:
-    """The later one holds where both say something; other files and no directory at all say nothing."""
-    layout = Layout(tmp_path)
-    assert read_overlay(layout) == {}
-    write(layout, "10.yaml", {"caches": {"global_factor": 1.0, "cache_entry_ttl": "5m"}})
-    write(layout, "20.yaml", {"caches": {"global_factor": 3.0}})
-    write(layout, "30.yaml", "")
-    write(layout, "notes.txt", "no: [yaml")
-    assert read_overlay(layout) == {"caches": {"global_factor": 3.0, "cache_entry_ttl": "5m"}}
-    write(layout, "40.yaml", {"modules": [], "listeners": []})
-    write(layout, "50.yaml", "a: [")
-    with pytest.raises(SetupError) as refused:
-        read_overlay(layout)
-    assert len(refused.value.problems) == 3
-
-
 async def test_a_start_and_what_looks_before_it_refuse_the_same(tmp_path: Path) -> None:
     """`up` ends with the problem and leaves the homeserver's file as it was; `check` and `doctor` say it beforehand."""
     layout = Layout(tmp_path / "line")
@@ -123,11 +105,3 @@ async def test_a_start_and_what_looks_before_it_refuse_the_same(tmp_path: Path) 
         report, usable = await look(layout)
         assert not usable
         assert any(row.name == "configuration" and "enable_registration" in row.what for row in report.checks)
-
-
-async def test_a_backup_holds_them(tmp_path: Path) -> None:
-    """A restored line has the same homeserver."""
-    async with line_directory(tmp_path) as line:
-        write(line.layout, "mine.yaml", ALL)
-        backup = collect(line.layout, line.config)
-    assert str(line.layout.homeserver_settings / "mine.yaml") in backup.files

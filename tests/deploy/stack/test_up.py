@@ -5,8 +5,6 @@ Rule: design.md, "Contracts with the outside".
 
 from __future__ import annotations
 
-import itertools
-import json
 import os
 import signal
 import socket
@@ -139,15 +137,6 @@ def test_a_full_disk_never_leaves_a_wrong_ready_json(tmp_path: Path, monkeypatch
     assert read_ready_file(tmp_path)["pids"]["bridge"] == 4711
 
 
-def test_who_waits_is_shown_where_the_reason_is(tmp_path: Path) -> None:
-    """A bridge may wait for a person, as with an older `keys.db` beside PostgreSQL: its log says so."""
-    layout = Layout(tmp_path)
-    stack = LocalStack(layout=layout, ports=Ports(20000), config=write_line_files(layout, Ports(20000)))
-    assert stack.reminder(["bridge"], {"bridge": 0}) == f"Still waiting for bridge. See {tmp_path}/logs/bridge.log."
-    said = stack.reminder(["homeserver", "bridge"], {"homeserver": 2, "bridge": 0})
-    assert said.startswith("Still waiting for homeserver, bridge: the homeserver ended 2 times. See ")
-
-
 def test_sigterm_stops_all_in_order(tmp_path: Path) -> None:
     """SIGTERM ends bridge, carrier, homeserver in this order, removes `ready.json`, and exits 0."""
     with run_up(tmp_path, free_ports()) as process:
@@ -157,21 +146,6 @@ def test_sigterm_stops_all_in_order(tmp_path: Path) -> None:
         assert (tmp_path / "order").read_text().split() == list(STOP_ORDER[1:]), (
             "a rehearsal has no canary, which would be the first"
         )
-        assert not (tmp_path / "run" / "ready.json").exists()
-        assert not any(is_running(pid) for pid in pids.values())
-
-
-def test_a_signal_to_every_process_leaves_no_ready_json(tmp_path: Path) -> None:
-    """SIGTERM to all at once, as systemd sends it: children that die before their turn bring no `ready.json` back."""
-    with run_up(tmp_path, free_ports(), "bridge=deaf") as process:
-        pids = read_ready_file(tmp_path)["pids"]
-        for pid in pids.values():
-            os.kill(pid, signal.SIGTERM)
-        # Each of the others is started again during the stop, which waits for the bridge.
-        lives = tmp_path / "lives"
-        eventually(lambda: all(lives.read_text().count(f"{name} ") > 1 for name in ("carrier", "homeserver")))
-        os.kill(pids["bridge"], signal.SIGKILL)
-        assert process.wait(STEP_TIMEOUT) == 0
         assert not (tmp_path / "run" / "ready.json").exists()
         assert not any(is_running(pid) for pid in pids.values())
 
@@ -188,38 +162,12 @@ def test_a_child_that_will_not_stop_is_killed(tmp_path: Path) -> None:
         assert not is_running(pids["bridge"])
 
 
-def test_the_real_children_can_be_stopped_in_time(tmp_path: Path) -> None:
-    """The bounds of the real children add up to less than 30 s, and no argument is a secret's value.
-
-    Rule: design.md, "Contracts with the outside".
-    """
-    real = children(Layout(tmp_path))
-    assert {child.name for child in real} == set(STOP_ORDER)
-    assert sum(child.stop_seconds for child in real) < 29
-
-
 @pytest.mark.parametrize("take_over", [False, True])
 def test_taking_over_is_said_by_a_person(tmp_path: Path, take_over: bool) -> None:
     """`up --take-over` reaches the bridge alone; without it no bridge is told so."""
     parts = children(Layout(tmp_path), take_over=take_over)
     assert {child.name for child in parts if "--take-over" in child.until_ready} == ({"bridge"} if take_over else set())
     assert not any("--take-over" in child.command for child in parts)
-
-
-@pytest.mark.crash
-def test_taking_over_ends_when_the_line_was_ready(tmp_path: Path) -> None:
-    """A bridge that dies before is told so again; one that dies days later is not, when another may have taken over."""
-    with run_up(tmp_path, free_ports(), "bridge=first"):
-        first = read_ready_file(tmp_path)["pids"]["bridge"]
-        os.kill(first, signal.SIGKILL)
-        eventually(lambda: read_ready_file(tmp_path)["pids"]["bridge"] != first)
-        lives = tmp_path / "lives"
-
-        def said() -> list[list[str]]:
-            return [row.split()[3:] for row in lives.read_text().splitlines() if row.startswith("bridge")]
-
-        eventually(lambda: len(said()) == 3)
-        assert said() == [["first"], ["first"], []]
 
 
 def test_a_second_up_exits_2(tmp_path: Path) -> None:
@@ -259,37 +207,6 @@ def test_a_bridge_that_refuses_ends_up_with_its_words(tmp_path: Path) -> None:
         assert "lines.0.number: is not a number" in process.stderr.read()
     lives = [row.split()[0] for row in (tmp_path / "lives").read_text().splitlines()]
     assert lives.count("bridge") == 1
-
-
-def test_a_child_that_keeps_dying_is_tried_ever_more_slowly(tmp_path: Path) -> None:
-    """A child that dies at once is started again after no less than its growing pauses; nothing claims to be ready."""
-    with run_up(tmp_path, free_ports(), "bridge=crashes"):
-        path = tmp_path / "lives"
-
-        def starts() -> list[float]:
-            rows = path.read_text().splitlines() if path.is_file() else []
-            return [float(row.split()[2]) for row in rows if row.startswith("bridge")]
-
-        eventually(lambda: len(starts()) >= 5)
-        times = starts()
-        pauses = [later - earlier for earlier, later in itertools.pairwise(times)]
-        assert all(pause >= least for pause, least in zip(pauses, (0.0, 0.25, 0.5, 1.0), strict=False))
-        assert not (tmp_path / "run" / "ready.json").exists()
-
-
-def test_ports_follow_a_later_port_base(tmp_path: Path) -> None:
-    """The same directory started on other ports: the generated files follow, an operator's comment stays."""
-    first, second = free_ports(), free_ports()
-    with run_up(tmp_path, first):
-        read_ready_file(tmp_path)
-    config = tmp_path / "config.yaml"
-    config.write_text(config.read_text().replace("rehearsal: true", "rehearsal: true # ours"))
-    with run_up(tmp_path, second):
-        eventually(lambda: read_ready_file(tmp_path)["homeserver"].endswith(f":{second}"))
-        text = config.read_text()
-        assert "rehearsal: true # ours" in text
-        assert str(first) not in text
-        assert json.loads((tmp_path / "carrier.json").read_text())["webhook_base"].startswith(Ports(second).url("bridge"))
 
 
 def test_systemd_hears_of_the_line_while_its_bridge_answers(tmp_path: Path) -> None:

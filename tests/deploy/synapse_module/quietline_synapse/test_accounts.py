@@ -85,13 +85,6 @@ async def test_other_accounts_are_left_alone(line: ModuleHomeserver, user: str) 
         await line.module_client.set_password(user, CANARY)
 
 
-@pytest.mark.parametrize("user", [POLICY, PUPPET, mxid("_dan"), mxid("Dan"), mxid("12"), mxid("a b"), "dan"])
-async def test_names_that_are_refused(line: ModuleHomeserver, user: str) -> None:
-    """A name that is no localpart, one of ours, or one that Synapse keeps for itself."""
-    with pytest.raises(ModuleRequestRejected):
-        await line.module_client.make_account(user, CANARY)
-
-
 async def test_a_short_password_is_refused(line: ModuleHomeserver) -> None:
     """And a body that is no JSON makes nothing, and is in no log."""
     with pytest.raises(ModuleRequestRejected, match="M_WEAK_PASSWORD"):

@@ -64,18 +64,6 @@ async def test_all_ways_of_uploading(line: ModuleHomeserver) -> None:
     assert (await line.request_as("sol", "GET", f"room_keys/keys/{ours}?version={version}"))[1] == {"sessions": {}}
 
 
-@pytest.mark.parametrize("body", [{}, {"rooms": "x"}, {"rooms": []}, {"rooms": None}])
-async def test_a_backup_that_is_none(line: ModuleHomeserver, body: dict[str, Any]) -> None:
-    """What has no rooms in it is a bad request, not an error of the server."""
-    assert (await line.request_as("ada", "PUT", "room_keys/keys?version=1", body))[0] == 400
-
-
-async def test_a_wrong_version_is_still_refused(line: ModuleHomeserver) -> None:
-    """A client with a stale backup is told so, as ever."""
-    status, answer = await line.request_as("bea", "PUT", f"room_keys/keys/{line.desk}/s?version=99", KEY)
-    assert (status, answer["errcode"]) == (404, "M_NOT_FOUND")
-
-
 async def test_a_strict_client_has_recovery(line: ModuleHomeserver) -> None:
     """Its recovery says "enabled", its keys count as backed up, and the server has none of a line room.
 

@@ -6,7 +6,6 @@ from collections.abc import Callable, Coroutine
 from types import SimpleNamespace
 from typing import Any
 
-import pytest
 from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.internet.task import Clock
 
@@ -132,35 +131,3 @@ def test_an_event_that_the_sync_does_not_have_yet() -> None:
     homeserver.synced = 102
     homeserver.clock.advance(LOOK_SECONDS)
     assert answers == [known + 1]
-
-
-@pytest.mark.parametrize(
-    ("stream", "users", "rooms", "is_counted"),
-    [
-        ("TO_DEVICE", ["@policy:x"], [], True),
-        ("TO_DEVICE", ["@ada:x"], [], False),
-        ("DEVICE_LIST", ["@ada:x"], ["!lunch", "!ours"], True),
-        ("DEVICE_LIST", ["@ada:x"], ["!lunch"], False),
-        ("DEVICE_LIST", ["@ada:x"], ["!lunch", "!new"], True),
-        ("DEVICE_LIST", ["@ada:x"], ["!gone"], False),
-        ("DEVICE_LIST", ["@ada:x"], [], False),
-        ("TYPING", [], ["!ours"], False),
-        ("PRESENCE", ["@ada:x"], ["!ours"], False),
-        ("ROOM", [], ["!ours"], False),
-    ],
-)
-def test_other_streams(stream: str, users: list[str], rooms: list[str], is_counted: bool) -> None:
-    """Of the stream of rooms each event is counted, with its sender."""
-    homeserver = Homeserver()
-    known = first_count(homeserver)
-    homeserver.notifier.on_new_event(SimpleNamespace(name=stream), 1, users=users, rooms=rooms)
-    assert first_count(homeserver) == known + is_counted
-    homeserver.clock.advance(SOON_SECONDS)
-    assert first_count(homeserver) == known + is_counted
-
-
-def test_with_workers_nothing_is_offered() -> None:
-    """Workers reach the main process through Redis; only their own configuration has to have `instance_map`."""
-    homeserver = Homeserver(redis=True)
-    assert not homeserver.changes.is_offered
-    assert homeserver.notifier.on_new_event == homeserver._on_other

@@ -49,15 +49,6 @@ def limits(settings: dict[tuple[str, str], Any], *, limited: bool = False) -> li
     return live_settings.limits(FakeInternals(settings, limited=limited), TOKEN)  # type: ignore[arg-type]
 
 
-@pytest.fixture(autouse=True)
-def quiet_log() -> Any:
-    """Have the root logger as a line's Synapse has it."""
-    before = logging.getLogger().level
-    logging.getLogger().setLevel(logging.WARNING)
-    yield
-    logging.getLogger().setLevel(before)
-
-
 def test_a_closed_homeserver_has_nothing_to_tell() -> None:
     """Nothing is said of settings as they should be, nor of settings that this version does not have."""
     for settings in (HARMLESS, {}):
@@ -82,22 +73,8 @@ def test_each_open_setting_is_told_by_its_name(setting: tuple[str, str], value: 
     assert sentence.startswith(f"{named}: ")
 
 
-def test_a_search_index_on_postgresql_is_not_told() -> None:
-    """There the rows of a purged room are deleted like all others, and an agency may need to search in its other rooms."""
-    assert exposing({**HARMLESS, ("server", "enable_search"): True}, engine="postgres") == []
-
-
 def test_a_log_that_names_people_is_told() -> None:
     """Below WARNING Synapse's log has Matrix ids and rooms."""
     logging.getLogger().setLevel(logging.INFO)
     (sentence,) = exposing(HARMLESS)
     assert sentence.startswith("log_config: ")
-
-
-def test_what_holds_up_the_bridge_and_people_is_told() -> None:
-    """A registration without `rate_limited: false`, and a limit that a person meets who types quickly."""
-    (sentence,) = limits(HARMLESS, limited=True)
-    assert sentence.startswith("registration: ")
-    slow = {**HARMLESS, ("ratelimiting", "rc_message"): SimpleNamespace(per_second=0.2)}
-    (sentence,) = limits(slow)
-    assert sentence.startswith("rc_message: per_second is 0.2")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import os
 import signal
 import sqlite3
@@ -13,8 +12,6 @@ from urllib.parse import quote
 import pytest
 import pytest_asyncio
 
-from bridge.matrix.api.admin_api import AdminClient, module_or_admin_client
-from bridge.matrix.api.http_client import HomeserverClient
 from bridge.matrix.api.module_api import (
     DeviceCounts,
     HomeserverUnreachable,
@@ -145,13 +142,6 @@ async def test_what_is_not_ours_is_refused(line: ModuleHomeserver) -> None:
     assert (await line.module_client.room(line.desk)).state is RoomState.PRESENT
 
 
-async def test_a_room_that_never_was_is_gone(line: ModuleHomeserver) -> None:
-    """Purging is idempotent: an unknown room is gone already, and asking makes no trace of it."""
-    assert await line.module_client.purge("!never:was") is RoomState.GONE
-    assert (await line.module_client.room("!never:was")).events == 0
-    assert line.rows_with("!never:was") == {}
-
-
 async def test_redacted_words_are_overwritten_at_once(line: ModuleHomeserver) -> None:
     """120 redacted texts, more than Synapse does at a time, are counted, censored, and in no byte after a vacuum."""
     room_id = await line.room("thread", "ada")
@@ -215,16 +205,6 @@ async def test_sign_out_is_for_people_at_the_desk(line: ModuleHomeserver) -> Non
     await line.room("thread", "bea")
     with pytest.raises(ModuleRequestRejected, match="QUIETLINE_NOT_AT_DESK"):
         await line.module_client.sign_out(mxid("bea"))
-
-
-async def test_health_says_what_is_enforced(line: ModuleHomeserver) -> None:
-    """`doctor` reads version, rules and what is beyond the module; on our own homeserver nothing is."""
-    health = await line.module_client.health()
-    assert health.version == "1"
-    assert health.enforces == {"no-clear-text", "no-outsiders", "small-uploads", "key-backup-discarded"}
-    assert health.problems == ()
-    assert health.synapse == importlib.metadata.version("matrix-synapse")
-    assert (health.settings, health.limits) == ((), ())
 
 
 async def test_who_can_be_reached_is_counted(line: ModuleHomeserver) -> None:
@@ -362,9 +342,3 @@ async def test_no_account_is_an_administrator(line: ModuleHomeserver) -> None:
     """Neither staff nor our identities, after setup and after everything above."""
     with closing(sqlite3.connect(f"file:{line.database}?mode=ro", uri=True)) as db:
         assert db.execute("SELECT COUNT(*), SUM(admin) FROM users").fetchone() == (5, 0)
-
-
-async def test_beside_the_module_no_administrators_token_is_used(line: ModuleHomeserver) -> None:
-    """With the module loaded its house is taken, whatever token there is beside it."""
-    wire = HomeserverClient(session=line.server.http, url=line.server.url, token="no token", user_id=POLICY)
-    assert await module_or_admin_client(line.module_client, AdminClient(client=wire)) is line.module_client

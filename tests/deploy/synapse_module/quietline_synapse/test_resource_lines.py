@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -59,45 +58,6 @@ async def test_a_line_syncs_for_its_own_people_alone(lines: Lines) -> None:
         assert await waiting == known + 1
         _, news = await line.request_as(line.policy, "GET", f"sync?timeout=0&since={before['next_batch']}")
         assert said in {event["event_id"] for event in news["rooms"]["join"][line.desk]["timeline"]["events"]}
-
-
-async def test_what_else_a_line_syncs_for(lines: Lines) -> None:
-    """A key for its bot, its own state event, a person's new device; a receipt and its own message within seconds."""
-    line, other = lines
-    said = await line.said("ada", line.desk)
-
-    def key(user_id: str) -> Request:
-        messages = {"messages": {user_id: {"*": {"algorithm": "m.olm.v1.curve25519-aes-sha2"}}}}
-        return "sol", "PUT", f"sendToDevice/m.room.encrypted/t{next(line.txn)}", messages
-
-    known = await settled(line)
-    for user_id in (other.policy, line.puppet, mxid("ada")):
-        assert (await line.request_as(*key(user_id)))[0] == 200
-    requests: list[Request] = [
-        key(line.policy),
-        (line.policy, "PUT", f"rooms/{line.desk}/state/m.room.topic", {"topic": "the desk"}),
-        ("ada", "POST", "keys/upload", {"device_keys": await device_keys(line)}),
-        ("sol", "POST", f"rooms/{line.desk}/receipt/m.read/{quote(said)}", {}),
-        (line.puppet, "PUT", f"rooms/{line.desk}/send/m.room.encrypted/t{next(line.txn)}", ENCRYPTED),
-    ]
-    for request in requests:
-        waiting = asyncio.create_task(line.module_client.wait_for_change(known))
-        assert (await line.request_as(*request))[0] == 200, request
-        assert await waiting == known + 1, request
-        known += 1
-
-
-async def device_keys(line: ModuleHomeserver) -> dict[str, Any]:
-    """Return keys of ada's device, which it has not uploaded yet."""
-    _, who = await line.request_as("ada", "GET", "account/whoami")
-    keys = {f"{algorithm}:{who['device_id']}": "k" for algorithm in ("ed25519", "curve25519")}
-    algorithms = ["m.olm.v1.curve25519-aes-sha2", "m.megolm.v1.aes-sha2"]
-    return {"user_id": mxid("ada"), "device_id": who["device_id"], "algorithms": algorithms, "keys": keys, "signatures": {}}
-
-
-@pytest.mark.parametrize("count", ["-1", "x", "1" * 20, "1/2"])
-async def test_a_count_that_is_none_is_no_path(lines: Lines, count: str) -> None:
-    assert (await lines[0].call_module("GET", f"changes/{count}"))[0] == 404
 
 
 async def test_a_line_looks_at_censors_and_purges_its_own_rooms_alone(lines: Lines) -> None:
@@ -197,12 +157,3 @@ async def test_accounts_are_the_hosts_alone(lines: Lines) -> None:
             await first.module_client.set_password(who, "a password of twenty letters")
         with pytest.raises(ModuleRequestRejected, match="QUIETLINE_NOT_STAFF"):
             await first.module_client.deactivate_account(who)
-
-
-async def test_a_foreign_token_opens_no_door(lines: Lines) -> None:
-    """A token that is neither line's, or a person's, is refused."""
-    first, _ = lines
-    for token in ("x" * 43, first.tokens["sol"]):
-        assert (await first.call_module("GET", "health", token))[1]["errcode"] == "M_UNKNOWN_TOKEN"
-    for line in lines:
-        assert (await line.call_module("GET", "health"))[0] == 200

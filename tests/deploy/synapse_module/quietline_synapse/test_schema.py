@@ -6,7 +6,6 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -95,28 +94,6 @@ async def test_a_table_that_nobody_knows_is_told(database: OneDatabase) -> None:
     assert problem == "database: the module does not know brand_new: a purge may leave a room's id there"
 
 
-async def test_a_synapse_that_does_not_say_what_it_purges(database: OneDatabase, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Then nothing can be compared, and that is told."""
-    from synapse.storage.databases.main import purge_events
-
-    monkeypatch.delattr(purge_events, "purge_room_tables_with_room_id_column")
-    (problem,) = await database.rooms().problems()
-    assert problem.startswith("database: this Synapse does not say what it purges")
-
-
-@pytest.mark.parametrize("table", ["current_state_delta_stream", "push_rules", "push_rules_stream"])
-async def test_a_table_that_is_gone_holds_up_no_erasure(database: OneDatabase, table: str) -> None:
-    """Nothing can be left in it; what is left elsewhere is counted and goes."""
-    from quietline_synapse.rooms import LEFTOVER_TABLES
-
-    database.db.execute(f"DROP TABLE {table}")
-    assert "event_reports" in LEFTOVER_TABLES
-    database.db.execute("INSERT INTO event_reports (room_id) VALUES (?)", (ROOM,))
-    rooms = database.rooms()
-    assert (await rooms.read_facts(ROOM)).leftovers == 1
-    assert (await rooms.purge(ROOM)).leftovers == 0
-
-
 async def test_a_room_that_synapse_works_at_is_not_gone(database: OneDatabase) -> None:
     """A list of work, and how far it has come, are Synapse's: both stay, and the room waits until neither names it."""
     rooms = database.rooms()
@@ -145,16 +122,6 @@ async def test_what_synapse_writes_after_a_purge_is_not_called_gone(database: On
         assert database.db.execute(f"SELECT room_id FROM {table}").fetchall() == [("!other",)]  # noqa: S608
 
 
-async def test_a_lock_that_names_the_room_is_waited_for(database: OneDatabase) -> None:
-    """Of a process that was killed Synapse believes it two minutes more, and drops it then: it is not ours to drop."""
-    database.db.execute("CREATE TABLE worker_read_write_locks (lock_key)")
-    database.db.execute("INSERT INTO worker_read_write_locks VALUES (?), ('!other')", (ROOM,))
-    rooms = database.rooms()
-    assert (await rooms.purge(ROOM)).leftovers == 1
-    database.db.execute("DELETE FROM worker_read_write_locks")
-    assert (await rooms.purge(ROOM)).leftovers == 0
-
-
 @pytest.mark.parametrize("table", ["rooms", "events"])
 async def test_of_a_room_that_came_meanwhile_nothing_is_deleted(database: OneDatabase, table: str) -> None:
     """Between the look and the deletion a person may have joined it at another homeserver."""
@@ -168,54 +135,6 @@ async def test_of_a_room_that_came_meanwhile_nothing_is_deleted(database: OneDat
     database.db.execute(f"DELETE FROM {table}")  # noqa: S608
     await database.run_db_interaction("", module._delete_leftovers, ROOM, POLICY, columns)
     assert database.db.execute("SELECT COUNT(*) FROM event_reports").fetchone() == (0,)
-
-
-class Context:
-    """Stands for the state before an event; `asked` once a person looks."""
-
-    def __init__(self, **state: str) -> None:
-        self.state, self.asked = state, False
-
-    async def get_prev_state_ids(self) -> dict[tuple[str, str], str]:
-        self.asked = True
-        return {("m.room.create", ""): "$create"} if self.state else {}
-
-
-async def test_of_a_room_of_others_nothing_is_loaded(database: OneDatabase) -> None:
-    """Not its state, and after the first event not even who made it; other modules are asked in any case."""
-    from quietline_synapse.rules import RoomRules
-    from quietline_synapse.synapse_internals import check_events
-
-    room_ids: list[str] = []
-
-    async def others(event: Any, context: Any) -> tuple[bool, None]:
-        room_ids.append(event.room_id)
-        return True, None
-
-    async def get_event(event_id: str, allow_none: bool) -> Any:
-        return SimpleNamespace(sender=POLICY, content={}, type="m.room.create")
-
-    callbacks = SimpleNamespace(check_event_allowed=others)
-    store = SimpleNamespace(get_event=get_event)
-    homeserver = SimpleNamespace(
-        get_module_api_callbacks=lambda: SimpleNamespace(third_party_event_rules=callbacks),
-        get_datastores=lambda: SimpleNamespace(main=store, databases=[None]),
-    )
-    rooms, api = database.all_rooms(), SimpleNamespace(_hs=homeserver)
-    check_events(api, RoomRules(rooms=rooms, settings=settings()))
-    database.db.execute(
-        "INSERT INTO rooms (room_id, creator) VALUES ('!theirs', '@bea:x'), ('!far', ''), ('!ours', ?)", (POLICY,)
-    )
-    for room_id, allowed in (("!theirs", True), ("!far", True), ("!ours", False)):
-        event = SimpleNamespace(room_id=room_id, type="m.room.message", content={}, is_state=lambda: False, sender="@bea:x")
-        context = Context(create="$create")
-        assert (await callbacks.check_event_allowed(event, context)) == (allowed, None)
-        assert context.asked is not allowed
-    assert room_ids == ["!theirs", "!far"]
-    assert not await rooms.is_foreign("!soon theirs")  # nobody knows it yet, which is not remembered
-    database.db.execute("UPDATE rooms SET creator = 'nobody who is asked'")
-    database.db.execute("INSERT INTO rooms (room_id, creator) VALUES ('!soon theirs', '@bea:x')")
-    assert [await rooms.is_foreign(room) for room in ("!theirs", "!ours", "!soon theirs")] == [True, False, True]
 
 
 async def test_keys_of_rooms_that_we_purged_are_ours_for_ever(database: OneDatabase) -> None:

@@ -12,7 +12,6 @@ import psycopg2.extensions
 import pytest
 
 from tests.deploy.synapse_module.quietline_synapse.test_schema import ROOM, settings, tables
-from tests.e2e.polling import wait_until
 from tests.fakes.postgres_server import SUPERUSER, PostgresServer
 
 if TYPE_CHECKING:
@@ -152,48 +151,6 @@ async def test_a_list_of_work_that_is_dropped_meanwhile_holds_up_no_erasure(post
     assert (await rooms.purge(ROOM)).is_gone
     assert postgres.transactions == before + 2
     assert postgres.execute(f"SELECT to_regclass('{LIST}')") == [(None,)]
-
-
-async def test_a_list_of_work_that_is_dropped_meanwhile_stops_no_vacuum(postgres: OnePostgres) -> None:
-    """Where there is nothing any more there is nothing to do."""
-    drop_once(postgres, "pg_attribute")
-    assert (await postgres.vacuum().run())["engine"] == "postgres"
-    assert postgres.execute(f"SELECT to_regclass('{LIST}')") == [(None,)]
-
-
-async def test_two_processes_may_make_the_same_table_at_once(postgres: OnePostgres) -> None:
-    """Who comes second waits for the first, is told that it is there now, and goes on."""
-    from quietline_synapse.rooms import PURGED_TABLE
-
-    with closing(postgres.connect()) as other:
-        other.cursor().execute(PURGED_TABLE)
-        second = asyncio.create_task(postgres.rooms()._remember_purged(ROOM))
-
-        await wait_until("the second waits", postgres.waits, every=0.02)
-        other.commit()
-        await second
-    assert postgres.transactions == 2
-    assert postgres.execute("SELECT COUNT(*) FROM quietline_purged") == [(1,)]
-
-
-async def test_what_else_fails_fails_at_once(postgres: OnePostgres) -> None:
-    """As before: once, with PostgreSQL's own error."""
-    postgres.execute("ALTER TABLE events DROP COLUMN room_id")
-    rooms = postgres.rooms()
-    with pytest.raises(psycopg2.errors.UndefinedColumn):
-        await rooms.read_facts(ROOM)
-    assert postgres.transactions == 2
-
-
-async def test_a_table_that_is_not_there_at_all_is_told_in_the_end(postgres: OnePostgres) -> None:
-    """After as many attempts as Synapse makes."""
-    from quietline_synapse.schema import ATTEMPTS
-
-    postgres.execute("DROP TABLE state_groups")
-    rooms = postgres.rooms()
-    with pytest.raises(psycopg2.errors.UndefinedTable):
-        await rooms.read_facts(ROOM)
-    assert postgres.transactions == 1 + ATTEMPTS
 
 
 async def test_a_role_that_may_make_no_table_holds_up_neither_erasure_nor_backups(postgres: OnePostgres) -> None:

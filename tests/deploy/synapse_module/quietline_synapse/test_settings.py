@@ -158,47 +158,6 @@ def test_lines_that_could_act_as_one_another(tmp_path: Path, second: tuple[str, 
     assert "n" * 64 not in str(caught.value)
 
 
-@pytest.mark.parametrize(
-    ("config", "words"),
-    [
-        ({"lines": 5}, "lines: a list is needed here"),
-        ({"lines": ["north"]}, "lines: a list is needed here"),
-        ({"lines": [{}]}, "lines.0.policy: "),
-        ({"lines": [{"accounts": True}]}, "lines.0.accounts: there is no such setting"),
-        ({"lines": [{"policy": POLICY, "registration": "/nowhere/at/all"}]}, "lines.0.registration: the file cannot be"),
-        ({"lines": [{"policy": POLICY}], "accounts": True}, "accounts: is for the line whose registration"),
-    ],
-)
-def test_a_line_of_several_that_is_none(config: dict[str, Any], words: str) -> None:
-    """It is told with its place in the list."""
-    with refused() as caught:
-        read(config)
-    assert words in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    "what",
-    [
-        "",
-        "just words",
-        "[1, 2]",
-        "as_token: 'unfinished",
-        {**REGISTRATION, "as_token": "short"},
-        {**REGISTRATION, "as_token": None},
-        {"as_token": TOKEN},
-        {"as_token": TOKEN, "namespaces": {"users": [{"regex": "("}]}},
-        {"as_token": TOKEN, "namespaces": {"users": "x"}},
-        {"as_token": TOKEN, "namespaces": {"users": [{"regex": 3}]}},
-    ],
-)
-def test_a_registration_that_is_none(tmp_path: Path, what: Any) -> None:
-    """It is refused, and the refusal quotes nothing of the file."""
-    path = write(tmp_path / "registration.yaml", what)
-    with refused("registration: ") as caught:
-        read({"registration": path, "policy": POLICY})
-    assert TOKEN not in str(caught.value)
-
-
 @pytest.mark.parametrize("mode", [0o644, 0o604, 0o620])
 def test_a_registration_that_others_can_read(tmp_path: Path, mode: int) -> None:
     """The token in it is all power over the line: the world must not read it, nor the group write it."""
@@ -305,46 +264,10 @@ def test_a_part_that_is_not_there(owner: str, name: str, how: str) -> None:
         load(api)
 
 
-def test_tables_in_several_databases_are_refused() -> None:
-    """Synapse's `databases:` may put state groups into another one, where no transaction of the module's sees them."""
-    api = strange()
-    api._hs.get_datastores().databases.append(None)
-    with refused("the module needs them in one database"):
-        load(api)
-
-
-async def test_a_redaction_that_another_process_took_is_seen() -> None:
-    """What this process remembers of an event is from before: the event is read again, or its words stay for good."""
-    api = strange()
-    database = api._hs.get_datastores().main
-    forgotten: list[str] = []
-
-    async def get_event(event_id: str, allow_rejected: bool = False, allow_none: bool = False) -> Any:
-        return SimpleNamespace(internal_metadata=SimpleNamespace(is_redacted=lambda: event_id in forgotten))
-
-    def forget(event_id: str) -> None:
-        forgotten.append(event_id)
-
-    database.get_event, database._invalidate_local_get_event_cache = get_event, forget
-    internals = load(api)
-    internals._redact = lambda _event: "{}"
-    assert await internals.redacted_json("$said") == "{}"
-    assert forgotten == ["$said"]
-
-
 def internals_with(**sections: Any) -> SynapseInternals:
     api = strange()
     api._hs.config = SimpleNamespace(redis=SimpleNamespace(redis_enabled=False), **sections)
     return load(api)
-
-
-def test_a_setting_that_this_synapse_does_not_know_is_no_fault() -> None:
-    """A flag that went into the specification, a section that came later: health answers, and complains of nothing."""
-    assert internals_with().problems == []
-    assert internals_with(experimental=SimpleNamespace(), media=SimpleNamespace(), server=SimpleNamespace()).problems == []
-    off = SimpleNamespace(**WEEK, retention_enabled=False)
-    assert internals_with(retention=off, media=SimpleNamespace(media_retention_local_media_lifetime_ms=None)).problems == []
-    assert not internals_with().delegates_logins
 
 
 @pytest.mark.parametrize(
@@ -390,41 +313,6 @@ async def test_a_name_of_the_line_that_was_a_persons(
     internals._database.get_users_by_id_case_insensitive = get_users_by_id_case_insensitive
     problems = await internals.problems_of_identities(["@policy:agency.example", user])
     assert [problem.partition(": ")[0] for problem in problems] == ([user] if is_told else [])
-
-
-def test_uploads_that_are_kept_elsewhere_too_are_a_problem() -> None:
-    """By the process that keeps them, which alone may know."""
-    from quietline_synapse.synapse_internals import UploadStore
-
-    api = strange()
-    assert UploadStore(api).problems == []
-    api._hs.config = SimpleNamespace(media=SimpleNamespace(media_storage_providers=["s3"]))
-    (problem,) = UploadStore(api).problems
-    assert problem.startswith("media_storage_providers: uploads are also kept elsewhere")
-
-
-@pytest.mark.parametrize(
-    ("worker", "loads", "names", "keeps"),
-    [
-        (None, None, [], True),
-        (None, False, [], False),
-        ("synapse.app.generic_worker", True, ["client", "replication"], False),
-        ("synapse.app.generic_worker", False, ["media"], False),
-        ("synapse.app.generic_worker", True, ["media"], True),
-        ("synapse.app.media_repository", True, ["media"], True),
-    ],
-)
-def test_which_process_is_asked_of_uploads(worker: str | None, loads: bool | None, names: list[str], keeps: bool) -> None:
-    """The main process, or a worker that listens for them; never one that could keep uploads and gets none."""
-    from quietline_synapse.synapse_internals import keeps_uploads
-
-    api = strange()
-    api.worker_app = worker
-    resources = [SimpleNamespace(names=[name]) for name in names]
-    listeners = [SimpleNamespace(http_options=None), SimpleNamespace(http_options=SimpleNamespace(resources=resources))]
-    media = SimpleNamespace() if loads is None else SimpleNamespace(can_load_media_repo=loads)
-    api._hs.config = SimpleNamespace(media=media, worker=SimpleNamespace(worker_listeners=listeners))
-    assert keeps_uploads(api) is keeps
 
 
 @pytest.mark.timeout(120)

@@ -7,7 +7,6 @@ was tried by hand (decisions/operations.md, "Vacuum").
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -134,36 +133,6 @@ async def test_without_room_for_a_copy_it_is_not_begun(
     assert (await vacuum_of(internals).run())["engine"] == "sqlite"
 
 
-async def test_the_copy_lies_beside_the_database(internals: OneConnection, tmp_path: Path) -> None:
-    """Not in /var/tmp, which is not the line's, nor in a container's /tmp, into which a database of a year does not go."""
-    with internals.connection:
-        internals.connection.executemany("INSERT INTO t VALUES (?)", [("words" * 1000,) for _ in range(5000)])
-    open_files: set[Path] = set()
-
-    def look() -> int:
-        for file in Path("/proc/self/fd").iterdir():
-            with contextlib.suppress(OSError):
-                open_files.add(file.readlink())
-        return 0
-
-    internals.connection.set_progress_handler(look, 1000)
-    await vacuum_of(internals).run()
-    internals.connection.set_progress_handler(None, 0)
-    assert {path.parent for path in open_files if "etilqs" in path.name} == {tmp_path}
-
-
-async def test_one_at_a_time(internals: OneConnection) -> None:
-    """A second call while one is under way is told so at once, and the first is not disturbed."""
-    vacuum = vacuum_of(internals)
-    first = asyncio.create_task(vacuum.run())
-    await asyncio.sleep(0)
-    with refused() as caught:
-        await vacuum.run()
-    assert (caught.value.code, caught.value.errcode) == (503, "QUIETLINE_BUSY")
-    assert (await first)["engine"] == "sqlite"
-    assert (await vacuum.run())["engine"] == "sqlite"
-
-
 class PostgresError(Exception):
     """As psycopg2 raises it."""
 
@@ -233,15 +202,6 @@ async def test_an_agencys_postgresql_is_vacuumed_and_nothing_of_it_is_rewritten(
     assert elephant.said.count(f"SET statement_timeout = '{PLAIN_TIMEOUT}'") == len(PLAIN)
 
 
-async def test_an_empty_table_is_not_rewritten() -> None:
-    """One of no bytes holds nothing, and is not smaller than what a person allowed: nobody allowed anything."""
-    for full_bytes in (0, 1000):
-        elephant = Elephant(set())
-        elephant.sizes = dict.fromkeys(elephant.sizes, 0)
-        await postgres(elephant, full_bytes=full_bytes).run()
-        assert elephant.vacuumed == PLAIN
-
-
 @pytest.mark.parametrize("busy", [[set()], [{"3/7", "4/1"}, {"4/1", "5/5"}, {"5/5"}]], ids=["alone", "others come and go"])
 async def test_small_tables_are_rewritten_where_somebody_says_so(busy: list[set[str]]) -> None:
     """Once what was open has ended, up to a size and each for a while only; the larger ones are vacuumed."""
@@ -276,12 +236,4 @@ async def test_it_does_not_stand_in_line_for_a_table_nor_hold_one_for_long(pgcod
         await postgres(elephant, full_bytes=1000).run()
     assert (caught.value.code, caught.value.errcode) == (503, errcode)
     assert len(elephant.vacuumed) == done
-    assert elephant.said[-2:] == PUT_BACK
-
-
-async def test_another_fault_of_postgresql_is_no_patience() -> None:
-    """A full disk is told as what it is, and the connection is given back as it was."""
-    elephant = Elephant(set(), faults={PLAIN[1]: RuntimeError("no space")})
-    with pytest.raises(RuntimeError):
-        await postgres(elephant).run()
     assert elephant.said[-2:] == PUT_BACK

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.deploy.synapse_module.quietline_synapse.test_schema_postgres import LIST, OnePostgres, postgres
+from tests.deploy.synapse_module.quietline_synapse.test_schema_postgres import OnePostgres, postgres
 from tests.deploy.synapse_module.quietline_synapse.test_vacuum import refused
-from tests.e2e.polling import wait_until
 
 if TYPE_CHECKING:
     from quietline_synapse.vacuum import Vacuum
@@ -73,26 +72,3 @@ async def test_a_table_that_somebody_holds_holds_up_no_other(
             await _refused(vacuum)
     assert len(said) == 2 * every - 1
     assert not any('"events"' in sql for sql in said[every:])
-
-
-async def test_a_list_of_work_that_is_dropped_while_its_size_is_asked_for(
-    postgres: OnePostgres, beside_others: None
-) -> None:
-    """What is not there has no size, which is no fault."""
-    postgres.execute(f"CREATE TABLE {LIST} AS SELECT '!a' AS room_id")
-    with closing(postgres.connect()) as other:
-        other.cursor().execute(f"DROP TABLE {LIST}")
-        vacuum = asyncio.create_task(postgres.vacuum(LARGE).run())
-        await wait_until("the vacuum asks for the size", postgres.waits, every=0.02)
-        other.commit()
-        assert (await vacuum)["database"] == "postgres-full"
-
-
-async def test_a_table_of_the_same_name_in_another_schema_is_anothers(postgres: OnePostgres) -> None:
-    """Synapse's own is the one that its search path finds first, and that one is vacuumed, once."""
-    postgres.execute("CREATE SCHEMA other", "CREATE TABLE other.events (room_id TEXT, bytes TEXT)")
-    postgres.execute("INSERT INTO other.events VALUES ('!a', 'b')")
-    postgres.execute("ALTER DATABASE synapse SET search_path = public, other")
-    said = vacuumed(postgres)
-    await postgres.vacuum(LARGE).run()
-    assert [sql for sql in said if sql.endswith(' "events"')] == ['VACUUM (FULL) "events"']
