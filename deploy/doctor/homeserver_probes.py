@@ -74,21 +74,19 @@ class HomeserverQuestions:
         self._held_after = held_after
         self._wait_ms = int(seconds * 500)
         self._layout, self._config, self._http = layout, config, http
-        self._embedded = is_embedded(layout, config)
         # Before its first start a line has hand-outs, but no directory of its homeserver.
-        self._do = EMBEDDED if self._embedded or (layout.handout.is_dir() and not config.homeserver.joined) else JOINED
+        self._do = (
+            EMBEDDED
+            if is_embedded(layout, config) or (layout.handout.is_dir() and not config.homeserver.joined)
+            else JOINED
+        )
 
     def probes(self) -> list[Probe]:
         """Return all probes."""
         do = self._do
-        settings = () if self._embedded else ("homeserver settings",)
         return [
             Probe(names=("homeserver",), ask=self.ask_homeserver, do=do),
-            Probe(
-                names=("homeserver module", "homeserver limits", *settings),
-                ask=self.ask_module,
-                do=do,
-            ),
+            Probe(names=("homeserver module", "homeserver limits", "homeserver settings"), ask=self.ask_module, do=do),
             Probe(names=("homeserver database",), ask=self.ask_database, do=DATABASE),
             Probe(names=("identities",), ask=self.ask_identities, do=do),
             Probe(names=("identities",), ask=self.ask_line_devices, do=do),
@@ -156,7 +154,7 @@ class HomeserverQuestions:
             what = "the administrator's token is not used: the module is loaded"
             rows.append(CheckResult(name="homeserver module", ok=False, what=what, do=do))
         rows += [] if health is None or not health.synapse else [judge_version(health.synapse)]
-        return [*rows, judge_limits(health), *([] if self._embedded else [judge_settings(health)])]
+        return [*rows, judge_limits(health), judge_settings(health)]
 
     async def _ask_administrator(self) -> list[CheckResult]:
         """Check whether an administrator's token replaces a module that is not loaded."""
@@ -349,7 +347,7 @@ def judge_limits(health: ModuleHealth | None) -> CheckResult:
 
 
 def judge_settings(health: ModuleHealth | None) -> CheckResult:
-    """Judge the present settings of a homeserver that is not the line's own: its owner decides, so these are warnings."""
+    """Judge the present settings: where the homeserver is the agency's its owner decides, so these are warnings."""
     name = "homeserver settings"
     if health is None or health.settings is None:
         return CheckResult(name=name, ok=True, asked=False, what="nobody can say", do=NEEDS_MODULE)

@@ -48,19 +48,14 @@ FROZEN: Final = "Stop it and start it again; its log is in logs/bridge.log, or w
 def machine_probes(layout: Layout, config: Config, http: aiohttp.ClientSession, *, seconds: float) -> list[Probe]:
     """Return the probes of files, disk, data directory, port and bridge. `seconds`: the limit of each."""
     slow = "Is the disk well? A network file system that hangs is no place for a line."
-    embedded = is_embedded(layout, config)
 
     def check_files_in_thread() -> Iterator[CheckResult]:
         yield doctor_files.check_modes(layout, config)
         yield doctor_files.check_key_copies(layout, config)
         yield doctor_files.check_logs(layout)
-        if embedded:
-            yield doctor_files.check_homeserver_settings(layout)
-            yield doctor_files.check_registration(layout)
 
-    files = ("file modes", *(("homeserver settings",) if embedded else ()))
     return [
-        Probe(names=files, ask=of_thread(check_files_in_thread), do=slow),
+        Probe(names=("file modes",), ask=of_thread(check_files_in_thread), do=slow),
         Probe(names=("disk",), ask=of_thread(lambda: check_disks(layout, config)), do=slow),
         Probe(names=("data directory",), ask=of_thread(lambda: [check_data_directory(config.data_dir)]), do=slow),
         Probe(names=("vault key",), ask=of_thread(lambda: [check_vault_key(config)]), do=slow),

@@ -1,4 +1,4 @@
-"""The doctor's checks of files: who may read them, the homeserver's settings, the places of keys.
+"""The doctor's checks of files: who may read them, the places of keys, the age of logs.
 
 Rule of this module: it shows a file's name and mode, never its content.
 """
@@ -10,9 +10,7 @@ import re
 import stat
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
-
-import yaml
+from typing import TYPE_CHECKING, Final
 
 from bridge.runtime.settings import is_private, secret_files
 from deploy.data_dir.atomic_files import BACKUP_EXCLUSION_TAG
@@ -27,19 +25,6 @@ if TYPE_CHECKING:
 GROUP_AND_OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
 KEYS: Final = re.compile(r"keys\.db")
 LOG_MAX_AGE_SECONDS: Final = 15 * 24 * 3600.0
-
-HOMESERVER_SETTINGS: Final[tuple[tuple[str, Any, str], ...]] = (
-    ("enable_registration", False, "anybody could make an account"),
-    ("allow_guest_access", False, "guests could come in"),
-    ("federation_domain_whitelist", [], "it would talk to other homeservers"),
-    ("encryption_enabled_by_default_for_room_type", "all", "rooms would begin unencrypted"),
-    ("enable_room_list_search", False, "rooms could be searched"),
-    ("url_preview_enabled", False, "it would fetch links out of messages"),
-    ("report_stats", False, "it would send statistics"),
-)
-"""Settings of the homeserver, the required values, and the consequences of others."""
-MIN_MESSAGES_PER_SECOND: Final = 5.0
-"""Messages a second that the homeserver must let a person send."""
 
 
 def check_modes(layout: Layout, config: Config) -> CheckResult:
@@ -97,48 +82,6 @@ def check_key_copies(layout: Layout, config: Config) -> CheckResult:
     return CheckResult(name="data directory", ok=True, what=what, do=do)
 
 
-def check_homeserver_settings(layout: Layout) -> CheckResult:
-    """Whether the homeserver's settings close it to outsiders, delete old data, and let people type quickly."""
-    name = "homeserver settings"
-    settings = _read_yaml(layout.homeserver_config)
-    if settings is None:
-        do = "Is this the line's directory, and was it started once?"
-        return CheckResult(name=name, ok=False, what=f"{layout.homeserver_config} cannot be read", do=do)
-    wrong = [f"{key}: {else_}" for key, should, else_ in HOMESERVER_SETTINGS if settings.get(key) != should]
-    names = {
-        name
-        for listener in settings.get("listeners", [])
-        for part in listener.get("resources", [])
-        for name in part["names"]
-    }
-    if "federation" in names:
-        wrong.append("listeners: it listens for other homeservers")
-    if settings.get("redaction_retention_period", "7d") in (None, "7d"):
-        wrong.append("redaction_retention_period: redacted words would stay for a week or for ever")
-    if not (settings.get("experimental_features") or {}).get("msc4222_enabled"):
-        wrong.append("experimental_features: without msc4222_enabled somebody who left may be taken for a member")
-    if not any("Quietline" in str(module.get("module")) for module in settings.get("modules", [])):
-        wrong.append("modules: ours is not named")
-    if (settings.get("rc_message") or {}).get("per_second", 0.2) < MIN_MESSAGES_PER_SECOND:
-        wrong.append("rc_message: whoever types quickly would be held up")
-    if wrong:
-        return CheckResult(name=name, ok=False, what="; ".join(wrong), do=f"Put it right in {layout.homeserver_config}.")
-    what = "closed to strangers and other homeservers, encrypted by default, forgetful, and no limit hinders a typist"
-    return CheckResult(name=name, ok=True, what=what)
-
-
-def check_registration(layout: Layout) -> CheckResult:
-    """Whether nothing is pushed to the bridge: pushed transactions lose keys.
-
-    Rule: facts-matrix.md, "Application service and mautrix".
-    """
-    settings = _read_yaml(layout.homeserver / "registration.yaml")
-    ok = settings is not None and "url" in settings and settings["url"] is None and settings.get("rate_limited") is False
-    what = "nothing is pushed to the bridge" if ok else "registration.yaml: url is not null, or the bridge is rate limited"
-    do = "" if ok else "Set `url: null` and `rate_limited: false`; pushed transactions lose room keys."
-    return CheckResult(name="homeserver settings", ok=ok, what=what, do=do)
-
-
 def check_logs(layout: Layout) -> CheckResult:
     """Whether no log entry is kept for too long."""
     old = [
@@ -150,14 +93,6 @@ def check_logs(layout: Layout) -> CheckResult:
         do = "The supervisor rotates them while it runs; delete these."
         return CheckResult(name="disk", ok=False, what=f"logs are older than two weeks: {', '.join(sorted(old))}", do=do)
     return CheckResult(name="disk", ok=True, what="no log is older than two weeks")
-
-
-def _read_yaml(path: Path) -> dict[str, Any] | None:
-    try:
-        settings: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError, UnicodeDecodeError):
-        return None
-    return settings if isinstance(settings, dict) else None
 
 
 def _walk(directory: Path) -> Iterator[Path]:
