@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -10,8 +9,6 @@ import nio
 import pytest
 
 from bridge.config.sections import Config
-from bridge.runtime.canary_keys import CanaryKeys
-from deploy.canary import account
 from deploy.canary.account import SEND_TRIES, CanaryClient
 from deploy.canary.handsets import Unreachable
 
@@ -39,28 +36,6 @@ class ForgetfulClient:
         return nio.RoomSendResponse("$event", room_id)
 
 
-class ClientOfAnotherService:
-    """Signs in where a login service keeps the sessions: the homeserver has no way to delete a device."""
-
-    access_token, device_id = "token", "NEW"
-
-    async def login(self, *_: object) -> nio.LoginResponse:
-        """Sign in."""
-        return nio.LoginResponse("@canary:h", self.device_id, self.access_token)
-
-    async def keys_upload(self) -> nio.KeysUploadResponse:
-        """Upload keys."""
-        return nio.KeysUploadResponse(50, 50)
-
-    async def devices(self) -> nio.DevicesResponse:
-        """List the device of a process that was killed."""
-        return nio.DevicesResponse([nio.Device("OLD", "phone", "", datetime.fromtimestamp(0, UTC))])
-
-    async def delete_devices(self, *_: object) -> nio.DeleteDevicesError:
-        """Answer as Synapse does then."""
-        return nio.DeleteDevicesError("Unrecognized request", "M_UNRECOGNIZED")
-
-
 async def say(client: Any) -> None:
     await CanaryClient(client, bot="@policy:h", puppet="@line:h").say(ROOM, "words")
 
@@ -78,15 +53,3 @@ async def test_words_that_cannot_be_sent_are_a_step_that_failed() -> None:
     with pytest.raises(Unreachable):
         await say(client)
     assert client.bodies == []
-
-
-async def test_an_old_device_that_cannot_be_deleted_prevents_no_sign_in(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A canary that was killed once signs in again: otherwise every later round trip would fail."""
-    signed = list[str]()
-
-    async def sign_device(_http: object, _keys: object, *, user_id: str, device_id: str) -> None:
-        signed.append(f"{user_id} {device_id}")
-
-    monkeypatch.setattr(account, "sign_device", sign_device)
-    await account._sign_in(cast("nio.AsyncClient", ClientOfAnotherService()), CONFIG, CanaryKeys.derive("ab" * 32))
-    assert signed == ["@canary:h NEW"]

@@ -76,18 +76,3 @@ async def test_a_certificate_is_asked_for(tmp_path: Path, monkeypatch: pytest.Mo
     nobody = await check_certificate(public(tmp_path, f"https://localhost:{free_ports()}"))
     assert (nobody.ok, nobody.asked, bool(nobody.do)) == (True, False, True)
     assert (await check_certificate(public(tmp_path, "http://127.0.0.1:1"))).ok
-
-
-async def test_a_certificate_for_another_name_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Also where its authority is known: the carrier would not call, and it is said why."""
-    shown, file = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), self_signed(tmp_path, "another.agency.org")
-    shown.load_cert_chain(file)
-    known = ssl.create_default_context()
-    known.load_verify_locations(file)
-    monkeypatch.setattr(ssl, "create_default_context", lambda: known)
-    server = await asyncio.start_server(lambda _reader, writer: writer.close(), "127.0.0.1", 0, ssl=shown)
-    async with server:
-        port = server.sockets[0].getsockname()[1]
-        refused = await check_certificate(public(tmp_path, f"https://localhost:{port}"))
-    assert (refused.ok, "not valid for 'localhost'" in refused.what) == (False, True), refused
-    assert "Is the name right" in refused.do

@@ -1,4 +1,4 @@
-"""`doctor --changes`: what a timer mails, and when it mails nothing."""
+"""What `doctor --alarm` tells: what changed since the last look, and nothing else; and the exit codes."""
 
 from __future__ import annotations
 

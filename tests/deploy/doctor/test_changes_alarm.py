@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, Final
@@ -19,7 +18,7 @@ from bridge.tables import line_state
 from deploy.cli.main import cli
 from deploy.data_dir import offline
 from deploy.data_dir.handouts import Handout, handout_file
-from deploy.doctor import changes, doctor
+from deploy.doctor import doctor
 from tests.deploy.doctor.real_line import NOOR, RealLine, real_line
 from tests.deploy.verb import invoke
 
@@ -70,11 +69,6 @@ async def left(line: RealLine) -> list[str] | None:
     return None if value is None else list(json.loads(value))
 
 
-async def runs_not(*_: Any) -> bool:
-    """Say that no line runs."""
-    return False
-
-
 async def fail(line: RealLine, *words: str) -> Result:
     """Run what systemd starts when a unit has failed: it names the unit in the environment."""
     words, environment = ("alarm", "failed", "--data", str(line.layout.data), *words), {"MONITOR_UNIT": DRILL}
@@ -92,12 +86,6 @@ def hooks(monkeypatch: pytest.MonkeyPatch) -> list[Path | None]:
 
     monkeypatch.setattr(pager, "call", call)
     return heard
-
-
-def make_older(file: Path, seconds: float) -> None:
-    """Move a file's time back."""
-    at = file.stat().st_mtime - seconds
-    os.utime(file, (at, at))
 
 
 async def test_a_unit_that_failed_is_told(line: RealLine, calls: list[str]) -> None:
@@ -135,32 +123,6 @@ async def test_of_a_configuration_that_is_none_the_person_on_call_is_found(
     for _ in range(2):
         assert (await invoke(["alarm", "failed", "--config", str(file)])).exit_code == 0
     assert hooks == [tmp_path / "south" / "hook", tmp_path / "north" / "hook"]
-
-
-async def test_a_failure_that_nobody_heard_of_is_told_by_the_next_try(
-    line: RealLine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The network comes later, or a mail server refuses the first try: that was not the call of the hour.
-
-    Until then the command fails, so that systemd asks again, also while it waits a little (a service may ring and refuse).
-    """
-    answers = [False, True]
-
-    async def call(*_: Any) -> bool:
-        return answers.pop(0)
-
-    monkeypatch.setattr(pager, "call", call)
-    monkeypatch.setattr("deploy.doctor.changes.is_live", runs_not)
-    note = line.config.data_dir / pager.LAST_CALL
-    note.unlink(missing_ok=True)
-    assert [(await fail(line)).exit_code for _ in range(2)] == [1, 1]
-    assert answers == [True]
-    make_older(note, 60)
-    assert [(await fail(line)).exit_code for _ in range(2)] == [0, 0]
-    assert answers == []
-    make_older(note, 120)
-    assert (await fail(line)).exit_code == 0
-    note.unlink()
 
 
 async def test_a_running_line_is_told_what_is_new(line: RealLine, calls: list[str]) -> None:
@@ -208,26 +170,6 @@ async def test_of_a_configuration_that_is_none_a_look_has_the_person_on_call_cal
     (tmp_path / "config.yaml").write_text(LINES.format(tmp_path) + "attic: high\n")
     assert [(await invoke(words)).exit_code for _ in range(2)] == [2, 0]
     assert hooks == [tmp_path / "hook"] * 2
-
-
-async def test_what_could_not_be_told_is_told_the_next_time(
-    line: RealLine, calls: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A process that dies before it has told anybody leaves the news for the next look."""
-    database = line.config.data_dir / "main.db"
-    database.chmod(0o644)
-
-    async def die(*_: Any) -> None:
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(changes, "_report", die)
-        assert (await look(line)).exit_code != 0
-    assert await left(line) is None
-    assert ((await look(line)).exit_code, await left(line)) == (1, ["file modes"])
-    database.chmod(0o600)
-    assert ((await look(line)).exit_code, await left(line)) == (0, [])
-    assert calls == []
 
 
 async def test_a_line_that_takes_nothing_has_somebody_called(

@@ -25,10 +25,9 @@ from deploy.doctor.doctor import run_checks
 from deploy.doctor.postgres_probes import check_server, postgres_probes
 from deploy.inspect.check_report import CheckResult
 from tests.deploy.line_directory import line_directory
-from tests.e2e.polling import wait_until
 from tests.every_row import every_row
 from tests.fakes.database_engine import make_line_database
-from tests.fakes.postgres_server import ROLE, PostgresServer, bridge_server, running_postgres
+from tests.fakes.postgres_server import PostgresServer, bridge_server, running_postgres
 from tests.outside_programs import OutsidePrograms
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -127,27 +126,6 @@ async def _write(database: PostgresDatabase) -> None:
                 for _ in range(50)
             )
         )
-
-
-async def test_what_the_server_is_set_to(line: ServerLine) -> None:
-    """Faults that are planted on a server that runs: each is in its row, and gone when it was put right."""
-    line.execute(f"ALTER ROLE {ROLE} SET synchronous_commit = off")
-    assert "synchronous_commit is off" in (await line.ask())["database server"].what
-    line.execute(f"ALTER ROLE {ROLE} RESET synchronous_commit")
-    line.archive("/bin/false")
-    line.execute("SELECT pg_switch_wal()")
-
-    async def failed() -> bool | None:
-        return not (await line.ask())["database server"].ok or None
-
-    await wait_until("the archive has failed", failed)
-    assert "archive_command" in (await line.ask())["database server"].do
-    line.archive("/bin/true")
-
-    async def well() -> bool | None:
-        return (await line.ask())["database server"].ok or None
-
-    await wait_until("the archive is well", well)
 
 
 async def test_a_frozen_server_holds_up_nothing(line: ServerLine) -> None:

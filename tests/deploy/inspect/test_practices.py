@@ -17,7 +17,6 @@ from deploy.cli.main import cli
 from deploy.data_dir.layout import Layout, Ports
 from deploy.inspect.practice_downgrades import PracticeStatus
 from deploy.inspect.practices import (
-    UNMEETABLE,
     PracticeResult,
     all_met,
     evaluate,
@@ -44,12 +43,6 @@ def line(place: Path) -> tuple[Config, Pack]:
 
 def standings(line: tuple[Config, Pack]) -> dict[int, PracticeStatus]:
     return {verdict.number: verdict.standing for verdict in evaluate(*line)}
-
-
-@pytest.mark.practice(22)
-def test_what_no_text_message_meets_is_printed_as_not_met(line: tuple[Config, Pack]) -> None:
-    """Practice 22 is not met whatever is configured."""
-    assert standings(line)[UNMEETABLE] is PracticeStatus.NOT_MET
 
 
 def test_the_configuration_is_looked_at(line: tuple[Config, Pack]) -> None:

@@ -70,29 +70,6 @@ async def test_the_list_is_the_contract(line: LineDirectory) -> None:
     assert "@none:quietline.localhost  has NO identity yet" in shown.stdout
 
 
-async def test_a_person_who_was_removed_is_not_listed(line: LineDirectory) -> None:
-    """With an identity or without one; who is still in a room of the line is, as somebody to be removed there."""
-    former, stays = "@went:quietline.localhost", "@stays:quietline.localhost"
-    for user in (former, stays):
-        await line.execute(SEE, user, OTHER)
-        await line.execute(KNOW, user, "PHONE", DEVICE, True, OTHER)
-        await line.execute(JOIN, user)
-    await line.execute(SEE, "@left:quietline.localhost", "")
-    await line.execute("INSERT INTO matrix_room VALUES ('!office', 'office', $1, 'office')", stays)
-    await line.execute("INSERT INTO matrix_member (room_id, user_id, membership) VALUES ('!office', $1, 'join')", stays)
-    assert "any more" not in (await trust(line)).stdout, "people at the desk who stand in no configuration are staff"
-    for user in (former, stays):
-        await line.execute(
-            "UPDATE matrix_member SET membership = 'leave' WHERE user_id = $1 AND room_id <> '!office'", user
-        )
-    shown = (await trust(line)).stdout
-    assert former not in shown
-    assert "@left" not in shown
-    assert f"{stays}  NOT CONFIRMED\n    NOT on the staff any more, and still in 1 of the line's rooms" in shown
-    identities = json.loads((await trust(line, "--json")).stdout)["identities"]
-    assert {each["mxid"]: each.get("removed") for each in identities} == {ADA: None, SOL: None, stays: True}
-
-
 @pytest.mark.parametrize("words", [[MASTER], grouped(MASTER).split(), [grouped(DEVICE)], [f" {DEVICE[:9]} ", DEVICE[9:]]])
 async def test_a_fingerprint_confirms(line: LineDirectory, words: list[str]) -> None:
     """Of the identity or of its device, in one or several words; noted in the audit, once."""

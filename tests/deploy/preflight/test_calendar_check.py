@@ -21,26 +21,6 @@ from tests.policies.shifts.calendars import calendar, each_day, entry
 COMING = f"{datetime.now(UTC) + timedelta(days=1):%Y%m%dT000000Z}"
 
 
-async def test_a_calendar_of_people_who_are_not_on_the_staff(tmp_path: Path) -> None:
-    """The row names the rows of the calendar and nobody; without a calendar there is no such row."""
-    layout = rehearsal(tmp_path)
-    assert "calendar" not in await rows_of(layout)
-    configuration = yaml.safe_load(layout.config.read_text())
-    known = configuration["lines"][0]["staff"][0]["mxid"]
-    people = [{"who": who, "week": {"mon": ["08:00-12:00"]}} for who in (known, "@nobody:line.example")]
-    pack = layout.config.parent / "shifts.yaml"
-    configuration["lines"][0]["packs"].append("./shifts.yaml")
-    layout.config.write_text(yaml.safe_dump(configuration))
-    for count, ok in ((2, False), (1, True)):
-        pack.write_text(
-            yaml.safe_dump({"name": "shifts", "shifts": {"timezone": "America/New_York", "people": people[:count]}})
-        )
-        row = (await rows_of(layout))["calendar"]
-        assert row.ok is ok
-        assert ("shifts.people.1" in row.what) is not ok
-        assert "nobody" not in row.what
-
-
 def with_calendar(tmp_path: Path, **keys: str) -> tuple[Layout, str]:
     """Return a line with that calendar, and the first name of its staff."""
     layout = rehearsal(tmp_path)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 from pathlib import Path
 from typing import Any
 
@@ -146,17 +145,6 @@ async def test_where_backups_would_go(tmp_path: Path, monkeypatch: pytest.Monkey
     assert (str(phrase) in (await rows_of(layout))["backup"].what) is readable
 
 
-@pytest.mark.parametrize(("owner", "warned"), [(0, True), (997, False)])
-async def test_a_line_that_root_would_run(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, owner: int, warned: bool
-) -> None:
-    """Its directory is root's: a warning with what to do, and none of a rehearsal or of an account of its own."""
-    monkeypatch.setattr(preflight, "_owner", lambda _path: owner)
-    row = (await rows_of(real(tmp_path)))["file modes"]
-    assert (row.ok, row.warning, "CHECKLIST.md" in row.do) == (True, warned, warned)
-    assert not (await rows_of(rehearsal(tmp_path)))["file modes"].warning
-
-
 async def test_a_token_that_the_homeserver_refuses(tmp_path: Path) -> None:
     """It is told as that, and not as a homeserver that is away: Synapse refuses any question with such a token."""
 
@@ -208,20 +196,6 @@ async def test_a_webhook_that_cannot_be_seen_from_here(tmp_path: Path, monkeypat
     for name in ("check_dns", "check_certificate"):
         monkeypatch.setattr(preflight, name, seen)
     assert not (await rows_of(layout))["webhook"].ok
-
-
-@pytest.mark.parametrize(("part", "above"), [("bridge", 0), ("homeserver", -1), ("carrier", 1), ("metrics", 5)])
-async def test_a_port_that_is_taken(tmp_path: Path, part: str, above: int) -> None:
-    """A stranger who listens where a part of the line would is wrong, and which part it is is said."""
-    layout = rehearsal(tmp_path)
-    with layout.config.open("a", encoding="utf-8") as config:
-        config.write(f"\nmetrics: {{listen: '127.0.0.1:{load(layout.config).listen.port + 5}'}}\n")
-    with socket.socket() as stranger:
-        stranger.bind(("127.0.0.1", load(layout.config).listen.port + above))
-        stranger.listen(1)
-        row = (await rows_of(layout))["port"]
-        assert (row.ok, f"({part})" in row.what) == (False, True)
-    assert (await rows_of(layout))["port"].ok
 
 
 def test_what_cannot_be_used_is_told_whole(tmp_path: Path) -> None:
