@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import json
 import os
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
@@ -18,16 +19,15 @@ from typing import Final, Self
 
 from aiohttp import web
 
-from bridge.app import canary_parts, key_owners, line_files, rehearsal_drills, run_history
+from bridge.app import canary_parts, line_files, run_history, startup
 from bridge.app.canary_parts import CanaryParts
+from bridge.app.line_files import CannotStart
 from bridge.app.matrix_workers import MatrixWorkers
 from bridge.app.port import listen_patiently
 from bridge.app.resources import Resources
-from bridge.app.service_watchdog import ServiceWatchdog
 from bridge.app.standby import StartupListener
-from bridge.carriers.adapter import DeliveryReport
+from bridge.carriers.adapter import Carrier, DeliveryReport
 from bridge.config.sections import Config
-from bridge.engine import startup_notices
 from bridge.engine.cold_outreach import OutreachThreads
 from bridge.engine.engine import Engine
 from bridge.engine.timers import Timers
@@ -45,21 +45,88 @@ from bridge.matrix.service import begin_new_olm_sessions
 from bridge.metrics.server import MetricsServer
 from bridge.outbound.designations import Designations
 from bridge.outbound.dispatcher import OutboxDispatcher
-from bridge.outbound.drill_texts import DrillTexts
+from bridge.outbound.drill_texts import DrillTexts, HandsetCarrier
 from bridge.outbound.pager import Pager
 from bridge.outbound.sms_sender import SmsSender
 from bridge.outbound.startup_hold import StartupHold
 from bridge.runtime import log
 from bridge.runtime.crash_points import CrashHook
 from bridge.runtime.phone_number import Phone
-from bridge.runtime.service_notifier import ServiceNotifier
+from bridge.runtime.service_notifier import ServiceNotifier, ServiceState
+from bridge.services import Services
 from bridge.shift_calendar import follower as calendar_follower
 from bridge.shift_calendar.follower import CalendarFollower
 from bridge.shift_calendar.source import source_of
-from bridge.tables import clock_trust
+from bridge.storage.database import Sync, Transaction
+from bridge.storage.errors import DatabaseError
+from bridge.tables import clock_trust, line_state
 from bridge.tables.audit_log import AuditLog
+from policies.drills.load import load_drills
+from policies.drills.script import DrillScript
 from policies.keywords import is_stop
+from policies.load import PackError
 from policies.pack import Pack
+
+REHEARSAL: Final = "rehearsal"
+
+
+def drill_scripts(config: Config, directory: Path) -> Mapping[str, DrillScript]:
+    """Return the scripts of a line by name. `directory`: what paths in `drills` are relative to. Raises `CannotStart`."""
+    if not is_rehearsal(config):
+        return {}
+    try:
+        return load_drills(config.line.drills, near=directory)
+    except PackError as error:
+        raise CannotStart(error.problems) from None
+
+
+def drill_handsets(config: Config, carrier: Carrier) -> HandsetCarrier | None:
+    """Return the rehearsal carrier, whose handsets can send texts on request; None for any other carrier."""
+    return carrier if is_rehearsal(config) and isinstance(carrier, HandsetCarrier) else None
+
+
+def is_rehearsal(config: Config) -> bool:
+    """Whether the line is marked as a rehearsal and has the rehearsal carrier."""
+    return config.line.rehearsal and config.line.carrier.kind == REHEARSAL
+
+
+class ServiceWatchdog:
+    """Reports the state of this process to systemd.
+
+    `run` until cancelled; it returns at once if systemd does not listen.
+    """
+
+    def __init__(self, services: Services, notifier: ServiceNotifier, *, is_ready: Callable[[], bool]) -> None:
+        """`is_ready`: whether the line has its desk; ready is reported once, and never taken back."""
+        self._database, self._notifier, self._is_ready = services.database, notifier, is_ready
+        self._told_ready = False
+
+    async def run(self) -> None:
+        """Repeat: commit, then notify. While a commit does not end, no notification is sent."""
+        while self._notifier.listens:
+            if await self._database_answers():
+                self._notify()
+            await asyncio.sleep(self._notifier.interval)
+
+    async def _database_answers(self) -> bool:
+        try:
+            await self._database.commit(_read, sync=Sync.DEFER)
+        except (DatabaseError, OSError):
+            return False
+        return True
+
+    def _notify(self) -> None:
+        if not self._told_ready and self._is_ready():
+            self._notifier.tell(ServiceState.READY)
+            self._told_ready = True
+        if not self._told_ready:
+            self._notifier.tell(ServiceState.STARTING)
+        self._notifier.tell(ServiceState.ALIVE)
+
+
+async def _read(transaction: Transaction) -> None:
+    await line_state.get(transaction, line_state.CONFIGURATION)
+
 
 BRIDGE_FILE: Final = "bridge.json"
 
@@ -158,7 +225,7 @@ class Bridge:
             cold_outreach=OutreachThreads(
                 services, line=config.line.slug, numbers=config.line.all_numbers, is_suppressed=self._is_suppressed
             ),
-            drills=rehearsal_drills.scripts(config, run_directory.parent if run_directory else Path()),
+            drills=drill_scripts(config, run_directory.parent if run_directory else Path()),
             calendar=lambda: None if self.calendar is None else self.calendar.shifts,
         )
         self.timers = Timers(
@@ -176,7 +243,7 @@ class Bridge:
             carrier_copies=self.carrier_copies,
             canary=None if self.canary is None else self.canary.send,
         )
-        self.drill_texts = DrillTexts(services, carrier=rehearsal_drills.handsets(config, resources.carrier))
+        self.drill_texts = DrillTexts(services, carrier=drill_handsets(config, resources.carrier))
         self.pager = Pager(
             services,
             on_call=config.line.on_call,
@@ -265,31 +332,29 @@ class Bridge:
     async def recover(self) -> None:
         """Bring memory and files in line with the database."""
         services = self._resources.services
-        if await startup_notices.is_promoted(services.database):  # first: that it is one is noted last
+        if await startup.is_promoted(services.database):  # first: that it is one is noted last
             await begin_new_olm_sessions(services)
-        await startup_notices.report_promotion(services, grace=self._resources.pack.settings.close_now_grace)
+        await startup.report_promotion(services, grace=self._resources.pack.settings.close_now_grace)
         await self.sms_sender.recover()
         await self.startup_hold.load()
-        owners = await key_owners.destroy_orphans(services)
+        owners = await startup.destroy_orphans(services)
         grace = self._resources.pack.settings.client_grace
-        await key_owners.end_lost(services, self.transactional_actions, grace=grace)
+        await startup.end_lost(services, self.transactional_actions, grace=grace)
         await self.designations.load()
-        await startup_notices.report_missing_keys(services.database, services.vault, owners)
-        await key_owners.replace_room_keys(services, owners, self._resources.config.policy_mxid)
+        await startup.report_missing_keys(services.database, services.vault, owners)
+        await startup.replace_room_keys(services, owners, self._resources.config.policy_mxid)
         await self.engine.load()
         await self.screening.load()
-        await startup_notices.report_restore(services.database, services.vault, services.clock)
-        await startup_notices.record_configuration(
-            services.database, services.vault, services.clock, self._resources.config
-        )
+        await startup.report_restore(services.database, services.vault, services.clock)
+        await startup.record_configuration(services.database, services.vault, services.clock, self._resources.config)
         if self.canary is None:
             await canary_parts.forget(services)
         await (calendar_follower.forget(services) if self.calendar is None else self.calendar.load())
         if self._resources.pack.shifts is not None or self.calendar is not None:
-            await startup_notices.request_shift_check(services.database, services.clock)
+            await startup.request_shift_check(services.database, services.clock)
         await self.carrier_copies.note_account()
         await self.outbox.load()
-        await startup_notices.apply_shorter_retention(services, self._resources.pack)
+        await startup.apply_shorter_retention(services, self._resources.pack)
         # Before the timers, which note that the line is back.
         await self.carrier_backfill.report_absence()
         await self.timers.recover()

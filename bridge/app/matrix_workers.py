@@ -19,15 +19,15 @@ from bot.model.audit_kinds import AuditKind
 from bot.model.events import Event
 from bot.model.line_incidents import HomeserverIncident, HomeserverIncidentKind
 from bot.sending import undo_window
+from bridge.app import startup
 from bridge.app.canary_parts import CanaryAccount
 from bridge.app.line_files import CannotStart
 from bridge.app.module_check import ModuleCheck
 from bridge.app.resources import Resources
+from bridge.app.startup import LINE_SUBJECT
 from bridge.background.loop import BackgroundLoop, retry_until_done
 from bridge.config.sections import Staff
-from bridge.engine import startup_notices
 from bridge.engine.engine import Engine
-from bridge.engine.startup_notices import LINE_SUBJECT
 from bridge.engine.timers import Timers
 from bridge.erasure.job_runner import ErasureAlert
 from bridge.erasure.nightly import NightlyMaintenance
@@ -336,7 +336,7 @@ class MatrixWorkers:
             room_client=matrix.room_client,
             room_comparison=matrix.room_comparison,
             designations=self._designations,
-            staff=await startup_notices.first_roster(services.database, config.line.staff),
+            staff=await startup.first_roster(services.database, config.line.staff),
             desk=lambda: self._engine.desk,
             own_users=(config.policy_mxid, config.puppet_mxid),
             notify_desk=self._notify_desk,

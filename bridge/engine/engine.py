@@ -32,7 +32,7 @@ from bot.model.transactional_actions import (
     SetTimer,
     Suppress,
 )
-from bridge.background.owner_queue import OwnerQueue
+from bridge.background.loop import OwnerQueue
 from bridge.engine import timers
 from bridge.engine.codeword_matching import CodewordMatcher, MatchedEvent
 from bridge.engine.cold_outreach import OutreachThreads, PendingThread

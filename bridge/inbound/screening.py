@@ -23,7 +23,7 @@ from bot.model.events import TextArrived
 from bot.model.thread import Consent
 from bot.model.thread_desk_events import TextDropped
 from bot.model.transactional_actions import Suppress, SuppressionReason
-from bridge.background.owner_queue import OwnerQueue
+from bridge.background.loop import OwnerQueue
 from bridge.matrix.rooms.room_state import set_owner
 from bridge.outbound.designations import Designations
 from bridge.runtime import log

@@ -2,7 +2,7 @@
 
 Rules of this module: nothing is written over, so a line, whether it runs or not, cannot be restored over; the
 vault's keys, all devices and both Matrix identities are new, and so is the homeserver's database; no thread is resumed and
-no text is sent. What the desk must know is told there at the first start (`bridge/engine/startup_notices.py`).
+no text is sent. What the desk must know is told there at the first start (`bridge/app/startup.py`).
 """
 
 from __future__ import annotations

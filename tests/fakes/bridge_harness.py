@@ -18,12 +18,12 @@ from aiohttp import web
 from bot.model.actions import DESK, Action, PageOnCall, SendMessage
 from bot.model.desk import Thread
 from bot.model.events import Event
+from bridge.app import startup
 from bridge.carriers.adapter import (
     Carrier,
     DeliveryReport,
     InboundText,
 )
-from bridge.engine import startup_notices
 from bridge.engine.engine import Engine
 from bridge.engine.timers import Timers
 from bridge.engine.transactional_actions import TransactionalActions
@@ -116,7 +116,7 @@ class BridgeHarness:
         services = self.services
         await self.vault.create(DESK)
         suppression = self.suppression = Suppression(key=bytes(range(2, 34)), line=LINE)
-        await startup_notices.report_promotion(services, grace=self.pack.settings.close_now_grace)
+        await startup.report_promotion(services, grace=self.pack.settings.close_now_grace)
         self.outbox = OutboxDispatcher(services)
         self.startup_hold = StartupHold(services, max_hold=self.max_hold)
         self.alerts: list[str] = []

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from bridge.app.service_watchdog import ServiceWatchdog
+from bridge.app.bridge import ServiceWatchdog
 from bridge.runtime.clock import SteadyClock
 from bridge.runtime.crash_points import never_crash
 from bridge.runtime.service_notifier import ServiceNotifier, ServiceState

@@ -7,8 +7,8 @@ from collections import Counter
 
 import pytest
 
-from bridge.background import owner_queue
-from bridge.background.owner_queue import OwnerQueue
+from bridge.background import loop
+from bridge.background.loop import OwnerQueue
 from bridge.storage.errors import Unavailable
 
 
@@ -62,7 +62,7 @@ async def test_an_owner_is_worked_on_by_one_task_and_once_more_for_wake_ups_mean
 @pytest.mark.parametrize("error", [Unavailable("SQLITE_FULL"), OSError()])
 async def test_a_full_disk_loses_no_owner(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
     """The owner comes again; a bug ends the queue and with it the process."""
-    monkeypatch.setattr(owner_queue, "RETRY_SECONDS", 0.0)
+    monkeypatch.setattr(loop, "RETRY_SECONDS", 0.0)
     work = Work()
     work.go_on.set()
     work.failures = [error]

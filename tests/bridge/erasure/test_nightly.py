@@ -10,8 +10,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from bot.model.audit_kinds import AuditKind
+from bridge.app import startup
 from bridge.config.load import load
-from bridge.engine import startup_notices
 from bridge.erasure.nightly import NightlyMaintenance
 from bridge.matrix.api.module_api import HomeserverUnreachable, VacuumResult
 from bridge.storage.database import Database
@@ -134,9 +134,7 @@ async def test_another_configuration_is_noted(tmp_path: Path) -> None:
         harness = line.harness
 
         async def start() -> int:
-            await startup_notices.record_configuration(
-                harness.database, harness.vault, harness.clock, load(line.layout.config)
-            )
+            await startup.record_configuration(harness.database, harness.vault, harness.clock, load(line.layout.config))
             return await harness.count("audit")
 
         assert [await start(), await start()] == [0, 0]

@@ -6,7 +6,7 @@ from typing import cast
 
 import pytest
 
-from bridge.erasure.returned_events import INTERVAL, ReturnedEvents
+from bridge.erasure.service import INTERVAL, ReturnedEvents
 from bridge.matrix.api.http_client import Permanent, TokenRefused, Transient
 from bridge.matrix.room_client import ErasureProbe
 from bridge.matrix.rooms.room_state import Room, record_room

@@ -10,7 +10,7 @@ import pytest
 
 from bot.model.actions import DeliveryReceipt
 from bot.model.events import MessageSent
-from bridge.engine import startup_notices
+from bridge.app import startup
 from bridge.tables import line_state, warm_rooms
 from bridge.tables.warm_rooms import WarmRoom
 from tests.bridge.outbound.test_sms_sender import ADA, GREETED, receipts, say, talk
@@ -80,7 +80,7 @@ async def test_what_left_in_the_lost_moments_does_not_leave_again(
         await bridge.wait_until_drained()
         assert bridge.carrier.sent == [(HANDSET, "new words")]
         before = len(bridge.shown)
-        await startup_notices.report_promotion(bridge.services, grace=0)
+        await startup.report_promotion(bridge.services, grace=0)
         await bridge.wait_until_drained()
         assert len(bridge.shown) == before, "the next start finds the same history"
     finally:

@@ -15,8 +15,8 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from bot.model.actions import DESK, Origin, SendSms
 from bot.model.transactional_actions import EraseTexter
+from bridge.app import startup
 from bridge.config.load import load
-from bridge.engine import startup_notices
 from bridge.engine.transactional_actions import TransactionalActions
 from bridge.runtime.clock import SteadyClock
 from bridge.storage.sqlite_connection import snapshot
@@ -184,18 +184,18 @@ async def test_the_desk_is_told_once_and_the_roster_comes_from_the_backup(line: 
     try:
         await harness.vault.create(DESK)
         for _ in range(2):
-            await startup_notices.report_restore(harness.database, harness.vault, SteadyClock())
+            await startup.report_restore(harness.database, harness.vault, SteadyClock())
         [row] = await harness.database.fetch("SELECT kind, body FROM inbox")
         assert row["kind"] == "LineRestored"
         body = await harness.vault.open(DESK, inbox.CONTEXT, row["body"])
         assert json.loads(body)["unfinished"] == 1
         assert [row["kind"] for row in await harness.database.fetch("SELECT kind FROM audit")] == ["restore"]
-        staff = await startup_notices.first_roster(harness.database, [])
+        staff = await startup.first_roster(harness.database, [])
         assert [(seat.mxid, seat.role) for seat in staff] == [(ADA, "advocate"), (SOL, "supervisor")]
         assert await line_state.get(harness.database, line_state.OLD_ROOMS) == line_state.KEPT
     finally:
         await harness.close()
-    assert await startup_notices.first_roster(line.harness.database, line.config.line.staff) == line.config.line.staff
+    assert await startup.first_roster(line.harness.database, line.config.line.staff) == line.config.line.staff
 
 
 async def test_what_is_remembered_of_phones_comes_along(line: LineDirectory, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bot.model.actions import Speaker
-from bridge.app.key_owners import replace_room_keys
+from bridge.app.startup import replace_room_keys
 from bridge.erasure.expiry import destroy_passing_keys, seal_again
 from bridge.matrix.olm import olm_store
 from bridge.matrix.room_keys import sealing

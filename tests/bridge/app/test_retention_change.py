@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from bridge.engine import startup_notices
+from bridge.app import startup
 from bridge.storage.database import Transaction
 from bridge.storage.errors import Corrupt
 from bridge.tables import line_state, timers
@@ -18,7 +18,7 @@ OLD, NEW = 48 * 3600, 24 * 3600
 async def start(harness: BridgeHarness, seconds: int) -> None:
     """Do what a start does, with a pack in which everything is kept for so long."""
     settings = replace(harness.pack.settings, message_ttl=seconds, idle=seconds, grace=seconds, continuing=seconds)
-    await startup_notices.apply_shorter_retention(harness.services, replace(harness.pack, settings=settings))
+    await startup.apply_shorter_retention(harness.services, replace(harness.pack, settings=settings))
 
 
 async def stored(harness: BridgeHarness) -> dict[str, int]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from bot.model.actions import DESK
 from bot.model.line_incidents import KeysMissing
-from bridge.engine import startup_notices
+from bridge.app import startup
 from bridge.storage import serialization
 from bridge.storage.database import Transaction
 from bridge.tables import inbox, line_state
@@ -17,7 +17,7 @@ from tests.fakes.bridge_harness import BridgeHarness
 async def missing_keys_told(harness: BridgeHarness, *without: str) -> list[int]:
     """Start where these have no key; return how many conversations the desk is told of, each time since the first."""
     owners = {f"thread {n}" for n in range(4)} | {f"room:!{n}" for n in range(4)}
-    await startup_notices.report_missing_keys(harness.database, harness.vault, owners - set(without))
+    await startup.report_missing_keys(harness.database, harness.vault, owners - set(without))
     rows: list[Any] = await harness.database.fetch("SELECT body FROM inbox WHERE kind = 'KeysMissing' ORDER BY seq")
     bodies = [await harness.vault.open(DESK, inbox.CONTEXT, row["body"]) for row in rows]
     return [serialization.decode_as(KeysMissing, body).conversations for body in bodies]
