@@ -110,11 +110,7 @@ TXN_MARK: Final = "quietline.txn"
 """Field in our events' content: a keyed hash of the transaction id, by which a later device of ours finds the event."""
 MAX_PAGES: Final = 20
 ONCE: Final = words_in_all("room.invited")
-REASONS: Final[dict[RoomKind, str]] = {
-    "desk": ONCE,
-    "office": ONCE,
-    "thread": words_in_all("room.invited_to_thread"),
-}
+REASONS: Final[dict[RoomKind, str]] = {"desk": ONCE, "office": ONCE, "thread": words_in_all("room.invited_to_thread")}
 """The reason of an invitation, by kind of room. It asks for commands only: any other answer in a thread would be texted."""
 
 

@@ -23,14 +23,7 @@ from bridge.matrix.api.json_fields import BAD_DATA, Json, int_field, object_at, 
 from bridge.matrix.olm.identity import Identity
 from bridge.matrix.room_keys.device_lists import DeviceLists, EventSink
 from bridge.matrix.room_keys.outbound_table import rotate_sessions
-from bridge.matrix.rooms.room_state import (
-    GONE,
-    gone_from_desk,
-    members_of,
-    membership_of,
-    room_of,
-    set_membership,
-)
+from bridge.matrix.rooms.room_state import GONE, gone_from_desk, members_of, membership_of, room_of, set_membership
 from bridge.matrix.sync.sync_response import MEMBERSHIPS, member_names
 from bridge.runtime import log
 from bridge.storage.database import Database, Transaction

@@ -30,13 +30,7 @@ from bridge.matrix.room_keys.sealing import forget_lost
 from bridge.matrix.sync.device_renewal import DeviceRenewal
 from bridge.matrix.sync.device_updates import DeviceListUpdates, Unwedging
 from bridge.matrix.sync.homeserver_rollback import Rollback
-from bridge.matrix.sync.sync_loop import (
-    NO_ROOM_FILTER,
-    ROOM_FILTER,
-    SyncLoop,
-    UnhandledSink,
-    no_urgent_timers,
-)
+from bridge.matrix.sync.sync_loop import NO_ROOM_FILTER, ROOM_FILTER, SyncLoop, UnhandledSink, no_urgent_timers
 from bridge.matrix.sync.sync_response import SyncResponseParser, TimelineGaps
 from bridge.runtime.crash_points import CrashPoint
 from bridge.services import Services
@@ -140,12 +134,7 @@ class MatrixService:
         self._database, self._note_rollback, self._rolled_back = services.database, note_rollback, rolled_back
         self._crash, self._renewed = services.crash, set[str]()
         self.devices = DeviceLists(
-            services,
-            identity=policy,
-            ours=ours,
-            trust_on_first_use=trust_on_first_use,
-            sink=sink,
-            on_commit=on_commit,
+            services, identity=policy, ours=ours, trust_on_first_use=trust_on_first_use, sink=sink, on_commit=on_commit
         )
         self.key_sharing = RoomKeySharing(services, devices=self.devices, identities=(policy, puppet))
         self.outbound_sessions = OutboundSessions(services, key_sharing=self.key_sharing)
@@ -153,10 +142,7 @@ class MatrixService:
             database=services.database, policy=policy, puppet=puppet, devices=self.devices, sink=sink, on_commit=on_commit
         )
         key_bundles = KeyBundles(
-            services,
-            identity=policy,
-            devices=self.devices,
-            to_device=self.key_sharing.to_device(policy),
+            services, identity=policy, devices=self.devices, to_device=self.key_sharing.to_device(policy)
         )
         self.room_client = RoomClient(
             services,

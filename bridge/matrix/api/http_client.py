@@ -179,12 +179,7 @@ class HomeserverClient:
         headers = {**self._headers, "Content-Type": "application/octet-stream"}
         try:
             async with self._session.request(
-                "PUT",
-                url,
-                data=data,
-                headers=headers,
-                timeout=aiohttp.ClientTimeout(total=30.0),
-                allow_redirects=False,
+                "PUT", url, data=data, headers=headers, timeout=aiohttp.ClientTimeout(total=30.0), allow_redirects=False
             ) as response:
                 status, retry, raw = response.status, response.headers.get("Retry-After"), await response.read()
         except (aiohttp.ClientError, TimeoutError, OSError):

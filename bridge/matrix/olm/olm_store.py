@@ -166,13 +166,7 @@ class OlmStore:
         return [await self._open(row) for row in await transaction.fetch(query, self._user_id, sender_key)]
 
     async def _plaintext(
-        self,
-        transaction: Transaction,
-        account: Account,
-        sender_key: str,
-        sessions: Sequence[Session],
-        kind: int,
-        body: str,
+        self, transaction: Transaction, account: Account, sender_key: str, sessions: Sequence[Session], kind: int, body: str
     ) -> tuple[str, bool]:
         for session in sessions:
             if kind == PREKEY and not session.matches(body):

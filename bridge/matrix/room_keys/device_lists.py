@@ -20,11 +20,7 @@ from bridge.matrix.api.json_fields import Json
 from bridge.matrix.olm.cross_signing import Device, devices_of, is_answered, master_key_of
 from bridge.matrix.olm.identity import Identity
 from bridge.matrix.room_keys import confirmed_identities, outbound_table
-from bridge.matrix.room_keys.confirmed_identities import (
-    DEVICE_COLUMNS,
-    TRUSTED,
-    device_of,
-)
+from bridge.matrix.room_keys.confirmed_identities import DEVICE_COLUMNS, TRUSTED, device_of
 from bridge.matrix.rooms.room_state import KEY_MEMBERSHIPS
 from bridge.services import Services
 from bridge.storage.database import Database, Transaction, placeholders

@@ -112,14 +112,7 @@ class RoomHistory:
 class KeyBundles:
     """Makes and sends bundles as the policy bot."""
 
-    def __init__(
-        self,
-        services: Services,
-        *,
-        identity: Identity,
-        devices: DeviceLists,
-        to_device: ToDeviceSender,
-    ) -> None:
+    def __init__(self, services: Services, *, identity: Identity, devices: DeviceLists, to_device: ToDeviceSender) -> None:
         self._database, self._vault = services.database, services.vault
         self._clock, self._crash = services.clock, services.crash
         self._identity, self._devices, self._to_device = identity, devices, to_device

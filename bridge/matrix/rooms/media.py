@@ -81,20 +81,9 @@ async def delete_uploads_of(transaction: Transaction, room_id: str) -> None:
 class UploadCleanup:
     """Deletes due uploads. `run` until cancelled."""
 
-    def __init__(
-        self,
-        *,
-        database: Database,
-        module_client: ModuleClient,
-        clock: Clock,
-    ) -> None:
+    def __init__(self, *, database: Database, module_client: ModuleClient, clock: Clock) -> None:
         self._database, self._module_client, self._clock = database, module_client, clock
-        self.loop = BackgroundLoop(
-            "uploads",
-            self.run_once,
-            max_sleep=INTERVAL,
-            retry=(INTERVAL, INTERVAL),
-        )
+        self.loop = BackgroundLoop("uploads", self.run_once, max_sleep=INTERVAL, retry=(INTERVAL, INTERVAL))
 
     async def run_once(self) -> float:
         """Update due times by who has joined or left, and delete due uploads.

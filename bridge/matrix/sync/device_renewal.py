@@ -39,12 +39,7 @@ class DeviceRenewal:
     """Renews one identity's device; outbound sessions are in the main database. `notify`: tells people, once each time."""
 
     def __init__(
-        self,
-        services: Services,
-        *,
-        identity: Identity,
-        device_prefix: str,
-        notify: Callable[[], Awaitable[None]],
+        self, services: Services, *, identity: Identity, device_prefix: str, notify: Callable[[], Awaitable[None]]
     ) -> None:
         self._identity, self._prefix, self._notify = identity, device_prefix, notify
         self._main, self._clock, self._crash = services.database, services.clock, services.crash

@@ -24,13 +24,7 @@ from typing import Any, Final, TypeAlias
 
 from bridge.background.loop import BackgroundLoop, Waits
 from bridge.matrix.api.events import UnhandledEvent
-from bridge.matrix.api.http_client import (
-    HomeserverClient,
-    Permanent,
-    TokenRefused,
-    Transient,
-    UnknownDevice,
-)
+from bridge.matrix.api.http_client import HomeserverClient, Permanent, TokenRefused, Transient, UnknownDevice
 from bridge.matrix.api.json_fields import Json, object_at, objects_in, strings_in
 from bridge.matrix.api.module_api import HomeserverUnreachable, ModuleNotLoaded, ModuleRequestRejected
 from bridge.matrix.olm import identity_table

@@ -43,15 +43,7 @@ from bridge.matrix.room_keys import inbound_table
 from bridge.matrix.room_keys.device_lists import DeviceLists
 from bridge.matrix.room_keys.inbound_sessions import EncryptedEvent, InboundSessions, NotMember
 from bridge.matrix.room_keys.outbound_table import rotate_sessions
-from bridge.matrix.rooms.room_state import (
-    GONE,
-    Room,
-    is_tampered,
-    membership_of,
-    room_of,
-    set_levels,
-    set_membership,
-)
+from bridge.matrix.rooms.room_state import GONE, Room, is_tampered, membership_of, room_of, set_levels, set_membership
 from bridge.storage.database import Transaction
 
 MEMBERSHIPS: Final = ("join", "invite", "leave", "ban", "knock")

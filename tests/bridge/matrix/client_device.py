@@ -11,13 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bridge.matrix.olm.cross_signing import MEGOLM, OLM, CrossSigningSeeds, device_signing_body, self_sign, with_signature
-from bridge.matrix.olm.vodozemac_olm import (
-    PREKEY,
-    Account,
-    InboundGroupSession,
-    OutboundGroupSession,
-    Session,
-)
+from bridge.matrix.olm.vodozemac_olm import PREKEY, Account, InboundGroupSession, OutboundGroupSession, Session
 
 
 @dataclass(slots=True)
@@ -119,22 +113,13 @@ class ClientDevice:
         return {
             "sender": self.mxid,
             "type": "m.room.encrypted",
-            "content": {
-                "algorithm": OLM,
-                "sender_key": self.curve25519,
-                "ciphertext": {to.curve25519: ciphertext},
-            },
+            "content": {"algorithm": OLM, "sender_key": self.curve25519, "ciphertext": {to.curve25519: ciphertext}},
         }
 
     def room_key_message(self, to: UploadedKeys, room_id: str) -> dict[str, Any]:
         """Send the key of the present session of a room, from its next message on."""
         group = self.group(room_id)
-        content = {
-            "algorithm": MEGOLM,
-            "room_id": room_id,
-            "session_id": group.id,
-            "session_key": group.session_key,
-        }
+        content = {"algorithm": MEGOLM, "room_id": room_id, "session_id": group.id, "session_key": group.session_key}
         return self.to_device(to, "m.room_key", content)
 
     def forget_sessions(self) -> None:

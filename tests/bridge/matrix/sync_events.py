@@ -28,6 +28,13 @@ def timeline(*events: dict[str, Any], room_id: str = ROOM, **more: Any) -> dict[
     return {"rooms": {"join": {room_id: {"timeline": {"events": list(events), **more}}}}}
 
 
+async def sync_with(rig: Rig, server: ScriptedHomeserver, response: dict[str, Any]) -> str:
+    """Have the policy bot sync once, with this response; return the cursor behind it."""
+    cursor = server.queue_sync(response)
+    await rig.matrix.sync.run_once()
+    return cursor
+
+
 def member_event(person: ClientDevice, membership: str = "join") -> dict[str, Any]:
     return {
         "event_id": f"$member-{membership}-{person.mxid}",
@@ -55,6 +62,5 @@ async def know_ada(rig: Rig, server: ScriptedHomeserver) -> ClientDevice:
 async def hear_ada(rig: Rig, server: ScriptedHomeserver) -> ClientDevice:
     """Have Ada in a room of ours, her device and her session known, and the cursor stand somewhere."""
     ada = await know_ada(rig, server)
-    server.queue_sync({"to_device": {"events": [ada.room_key_message(server.ours[POLICY], ROOM)]}})
-    await rig.matrix.sync.run_once()
+    await sync_with(rig, server, {"to_device": {"events": [ada.room_key_message(server.ours[POLICY], ROOM)]}})
     return ada

@@ -15,7 +15,7 @@ from bridge.runtime.crash_points import CrashPoint
 from tests.bridge.matrix.client_device import ClientDevice
 from tests.bridge.matrix.rig import POLICY, Rig
 from tests.bridge.matrix.scripted_homeserver import ScriptedHomeserver
-from tests.bridge.matrix.sync_events import ROOM, member_event, record_our_room, timeline
+from tests.bridge.matrix.sync_events import ROOM, know_ada, member_event, record_our_room, sync_with, timeline
 
 
 class KilledError(Exception):
@@ -80,8 +80,7 @@ async def test_after_the_join_the_devices_of_then_are_given_it(rig: Rig, server:
     sol = await typed(rig, server)
     ula = ClientDevice("@ula:x", cross_signed=False)
     server.register(ula)
-    server.queue_sync(timeline(member_event(ula), member_event(sol)))
-    await rig.matrix.sync.run_once()
+    await sync_with(rig, server, timeline(member_event(ula), member_event(sol)))
     await rig.room_client.share_room_keys(ROOM, ula.mxid)
     await rig.room_client.share_key_bundle(ROOM, ula.mxid)
     await record_our_room(rig, "!quiet")
@@ -89,8 +88,7 @@ async def test_after_the_join_the_devices_of_then_are_given_it(rig: Rig, server:
     assert uploaded(server) == set()
     younger = sol.another_device()
     server.register(younger)
-    server.queue_sync({"device_lists": {"changed": [sol.mxid]}})
-    await rig.matrix.sync.run_once()
+    await sync_with(rig, server, {"device_lists": {"changed": [sol.mxid]}})
     await rig.room_client.share_room_keys(ROOM, sol.mxid)
     await rig.room_client.share_key_bundle(ROOM, sol.mxid)
     assert server.sent_to(sol) == []
@@ -103,12 +101,8 @@ async def test_after_the_join_the_devices_of_then_are_given_it(rig: Rig, server:
 
 async def test_who_was_removed_reads_no_further(rig: Rig, server: ScriptedHomeserver) -> None:
     """Killed between the removal and the new session: the row is done again, and what follows is in a new session."""
-    await record_our_room(rig)
-    ada = ClientDevice("@ada:x")
-    server.register(ada)
-    await rig.matrix.devices.refresh_stale([ada.mxid])
-    server.queue_sync(timeline(member_event(ada)))
-    await rig.matrix.sync.run_once()
+    ada = await know_ada(rig, server)
+    await sync_with(rig, server, timeline(member_event(ada)))
     await rig.room_client.send(ROOM, Speaker.POLICY, "t1", "m.room.message", {"msgtype": "m.text", "body": "before"})
     server.membership = "join"
     await dies(rig, CrashPoint.MEMBER_REMOVED, lambda: rig.room_client.remove(ROOM, ada.mxid))

@@ -14,7 +14,7 @@ from bridge.matrix.rooms.room_state import TOPIC, create_room_body, levels_of, m
 from tests.bridge.matrix.client_device import ClientDevice
 from tests.bridge.matrix.rig import POLICY, PUPPET, Rig
 from tests.bridge.matrix.scripted_homeserver import ScriptedHomeserver
-from tests.bridge.matrix.sync_events import ROOM, record_our_room, timeline
+from tests.bridge.matrix.sync_events import ROOM, record_our_room, sync_with, timeline
 
 SECRET = "words that are nobody's business"
 HELLO = "Please say hello when you are in"
@@ -227,8 +227,7 @@ async def test_levels_that_were_bent_are_put_back(
     """What silences people or gives everybody a supervisor's power is told and put back; roles are left as they are."""
     await record_our_room(rig, kind="desk")
     event = {"event_id": "$l", "sender": "@sol:x", "type": "m.room.power_levels", "state_key": "", "content": levels}
-    server.queue_sync(timeline(event))
-    await rig.matrix.sync.run_once()
+    await sync_with(rig, server, timeline(event))
     assert [item.tampered for item in rig.events if isinstance(item, PowerLevels)] == [wrong]
     server.faults.append(web.json_response(levels))
     await rig.room_client.restore_power_levels(ROOM)

@@ -13,12 +13,7 @@ import pytest
 import pytest_asyncio
 
 from bot.model.actions import Speaker
-from bridge.matrix.api.events import (
-    DecryptedMessage,
-    IdentityChanged,
-    UnencryptedEvent,
-    UntrustedMessage,
-)
+from bridge.matrix.api.events import DecryptedMessage, IdentityChanged, UnencryptedEvent, UntrustedMessage
 from bridge.matrix.api.http_client import UnknownDevice
 from deploy.data_dir.layout import Layout, Ports
 from deploy.stack.provision import mxid, open_secrets, run_homeserver

@@ -13,7 +13,7 @@ from bridge.matrix.olm.identity import Identity, master_key
 from tests.bridge.matrix.client_device import ClientDevice
 from tests.bridge.matrix.rig import POLICY, Rig
 from tests.bridge.matrix.scripted_homeserver import RecordedRequest, ScriptedHomeserver
-from tests.bridge.matrix.sync_events import ROOM, record_our_room
+from tests.bridge.matrix.sync_events import ROOM, record_our_room, sync_with
 
 
 def uploads(server: ScriptedHomeserver, name: str) -> list[Any]:
@@ -128,12 +128,12 @@ async def test_keys_are_replaced_before_they_run_out(rig: Rig, server: ScriptedH
     server.requests.clear()
     enough = {"device_one_time_keys_count": {"signed_curve25519": 40}}
     unused = {"device_unused_fallback_key_types": ["signed_curve25519"]}
-    server.queue_sync({**enough, **unused})
-    await rig.matrix.sync.run_once()
+    await sync_with(rig, server, {**enough, **unused})
     await rig.matrix.key_uploads[POLICY].run_once()
     assert not uploads(server, "one_time_keys")
-    server.queue_sync({"device_one_time_keys_count": {"signed_curve25519": 3}, "device_unused_fallback_key_types": []})
-    await rig.matrix.sync.run_once()
+    await sync_with(
+        rig, server, {"device_one_time_keys_count": {"signed_curve25519": 3}, "device_unused_fallback_key_types": []}
+    )
     await rig.matrix.key_uploads[POLICY].run_once()
     (one_time,) = uploads(server, "one_time_keys")
     (fallback,) = uploads(server, "fallback_keys")
@@ -146,8 +146,7 @@ async def test_a_request_to_verify_is_refused_politely(rig: Rig, server: Scripte
     content = {"from_device": ada.device_id, "transaction_id": "t1", "methods": []}
     plain = {"sender": ada.mxid, "type": "m.key.verification.request", "content": content}
     sealed = ada.to_device(server.ours[POLICY], "m.key.verification.request", {**content, "transaction_id": "t2"})
-    server.queue_sync({"to_device": {"events": [plain, sealed]}})
-    await rig.matrix.sync.run_once()
+    await sync_with(rig, server, {"to_device": {"events": [plain, sealed]}})
     await rig.matrix.key_uploads[POLICY].run_once()
     answers = server.sent_to(ada)
     assert [a["type"] for a in answers] == ["m.key.verification.cancel"] * 2
@@ -167,8 +166,7 @@ async def test_a_broken_olm_session_is_renewed_once(rig: Rig, server: ScriptedHo
         letter["content"]["ciphertext"][server.ours[POLICY].curve25519] = {"type": 1, "body": "AwAA"}
         letters.append(letter)
     for _ in range(2):
-        server.queue_sync({"to_device": {"events": letters}})
-        await rig.matrix.sync.run_once()
+        await sync_with(rig, server, {"to_device": {"events": letters}})
         await rig.matrix.key_uploads[POLICY].run_once()
     (event,) = server.sent_to(ada)
     assert ada.decrypt_to_device(event)["type"] == "m.dummy"

@@ -11,7 +11,7 @@ from bridge.matrix.olm.to_device import ToDeviceBatch
 from tests.bridge.matrix.client_device import ClientDevice
 from tests.bridge.matrix.rig import POLICY, PUPPET, Rig
 from tests.bridge.matrix.scripted_homeserver import ScriptedHomeserver
-from tests.bridge.matrix.sync_events import record_our_room
+from tests.bridge.matrix.sync_events import know_ada, sync_with
 
 ROWS = "SELECT COUNT(*) FROM crypto_olm_session"
 
@@ -25,10 +25,7 @@ def garbage(own: str, sender: str, sender_key: str) -> dict[str, Any]:
 @pytest.mark.parametrize("mxid", [POLICY, PUPPET])
 async def test_strangers_keep_no_session_from_healing(rig: Rig, server: ScriptedHomeserver, mxid: str) -> None:
     """A hundred messages of garbage under any key: a colleague's session is noted all the same, and begun again."""
-    await record_our_room(rig)
-    ada = ClientDevice("@ada:x")
-    server.register(ada)
-    await rig.matrix.devices.refresh_stale([ada.mxid])
+    ada = await know_ada(rig, server)
     own = server.ours[mxid].curve25519
     noise = [garbage(own, "@eve:x", f"garbage{n}") for n in range(100)]
     noise += [garbage(own, ada.mxid, f"garbage{n}") for n in range(100)]
@@ -43,8 +40,7 @@ async def test_strangers_keep_no_session_from_healing(rig: Rig, server: Scripted
 @pytest.mark.parametrize("response", [{}, {"device_one_time_keys_count": {}}, {"device_one_time_keys_count": {"other": 9}}])
 async def test_no_count_is_a_count_of_zero(rig: Rig, server: ScriptedHomeserver, response: dict[str, Any]) -> None:
     """A homeserver that has no one-time keys may say so by saying nothing: new ones are made."""
-    server.queue_sync(response)
-    await rig.matrix.sync.run_once()
+    await sync_with(rig, server, response)
     before = len(server.ours[POLICY].one_time_keys)
     await rig.matrix.key_uploads[POLICY].run_once()
     assert len(server.ours[POLICY].one_time_keys) == before + 50
@@ -53,10 +49,7 @@ async def test_no_count_is_a_count_of_zero(rig: Rig, server: ScriptedHomeserver,
 @pytest.mark.parametrize("mxid", [POLICY, PUPPET])
 async def test_a_first_message_by_the_fallback_key_comes_twice(rig: Rig, server: ScriptedHomeserver, mxid: str) -> None:
     """It is read once and stops nothing: its session stays, what comes with it is read, and the session is healed."""
-    await record_our_room(rig)
-    ada = ClientDevice("@ada:x")
-    server.register(ada)
-    await rig.matrix.devices.refresh_stale([ada.mxid])
+    ada = await know_ada(rig, server)
     inbox = Inbox(rig, server, mxid)
     opened: list[str] = []
     inbox.sync._take = record(opened)
@@ -104,10 +97,7 @@ async def test_strangers_with_ever_new_keys_fill_nothing(
     rig: Rig, server: ScriptedHomeserver, monkeypatch: pytest.MonkeyPatch, mxid: str
 ) -> None:
     """Many valid first messages, each under a key of its own: few sessions stay, and a colleague's of before too."""
-    await record_our_room(rig)
-    ada = ClientDevice("@ada:x")
-    server.register(ada)
-    await rig.matrix.devices.refresh_stale([ada.mxid])
+    ada = await know_ada(rig, server)
     inbox = Inbox(rig, server, mxid)
     await inbox.take(ada.to_device(inbox.own, "m.dummy", {}))
     monkeypatch.setattr(to_device, "MAX_STRANGERS", 100)

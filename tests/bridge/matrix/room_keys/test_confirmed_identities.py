@@ -6,16 +6,12 @@ import pytest
 
 from bridge.matrix.api.events import IdentityConfirmed
 from bridge.matrix.olm.cross_signing import MEGOLM
-from bridge.matrix.room_keys.confirmed_identities import (
-    NotThatFingerprint,
-    confirm_fingerprint,
-    seen_identities,
-)
+from bridge.matrix.room_keys.confirmed_identities import NotThatFingerprint, confirm_fingerprint, seen_identities
 from bridge.matrix.room_keys.outbound_table import rotate_sessions
 from tests.bridge.matrix.client_device import ClientDevice
 from tests.bridge.matrix.rig import Rig
 from tests.bridge.matrix.scripted_homeserver import ScriptedHomeserver
-from tests.bridge.matrix.sync_events import ROOM, member_event, record_our_room, timeline
+from tests.bridge.matrix.sync_events import ROOM, member_event, record_our_room, sync_with, timeline
 from tests.fakes.database_engine import beside as read_beside
 
 
@@ -26,8 +22,7 @@ async def ada(rig: Rig, server: ScriptedHomeserver) -> ClientDevice:
     await record_our_room(rig, people=())
     ada = ClientDevice("@ada:x")
     server.register(ada)
-    server.queue_sync(timeline(member_event(ada)))
-    await rig.matrix.sync.run_once()
+    await sync_with(rig, server, timeline(member_event(ada)))
     await rig.matrix.device_updates.run_once()
     rig.events.clear()
     return ada

@@ -9,7 +9,7 @@ from bridge.matrix.room_keys.inbound_sessions import DEVICE_GRACE_MS
 from tests.bridge.matrix.client_device import ClientDevice
 from tests.bridge.matrix.rig import POLICY, Rig
 from tests.bridge.matrix.scripted_homeserver import ScriptedHomeserver
-from tests.bridge.matrix.sync_events import ROOM, bodies, member_event, record_our_room, timeline
+from tests.bridge.matrix.sync_events import ROOM, bodies, know_ada, member_event, record_our_room, sync_with, timeline
 
 
 async def test_a_device_that_nobody_vouches_for(rig: Rig, server: ScriptedHomeserver) -> None:
@@ -18,8 +18,7 @@ async def test_a_device_that_nobody_vouches_for(rig: Rig, server: ScriptedHomese
     eve = ClientDevice("@eve:x", cross_signed=False)
     server.register(eve)
     key = eve.room_key_message(server.ours[POLICY], ROOM)
-    server.queue_sync({"to_device": {"events": [key]}, **timeline(eve.room_message(ROOM, "let me in"))})
-    await rig.matrix.sync.run_once()
+    await sync_with(rig, server, {"to_device": {"events": [key]}, **timeline(eve.room_message(ROOM, "let me in"))})
     await rig.matrix.device_updates.run_once()
     assert rig.events == [
         UntrustedMessage(event_id=rig.events[0].event_id, room_id=ROOM, sender=eve.mxid, at=rig.events[0].at)  # type: ignore[union-attr]
@@ -33,8 +32,7 @@ async def test_what_looks_like_a_command_of_such_a_device_is_handed_on(rig: Rig,
     server.register(eve)
     key = eve.room_key_message(server.ours[POLICY], ROOM)
     said = eve.room_message(ROOM, " !unsafe " + "he is here " * 20)
-    server.queue_sync({"to_device": {"events": [key]}, **timeline(said)})
-    await rig.matrix.sync.run_once()
+    await sync_with(rig, server, {"to_device": {"events": [key]}, **timeline(said)})
     await rig.matrix.device_updates.run_once()
     (message,) = [item for item in rig.events if isinstance(item, UntrustedMessage)]
     assert message.command.startswith("!unsafe he")
@@ -50,8 +48,7 @@ async def test_a_tap_of_such_a_device_is_handed_on(rig: Rig, server: ScriptedHom
     key = eve.room_key_message(server.ours[POLICY], ROOM)
     malformed = eve.encrypted(ROOM, {"type": "m.reaction", "room_id": ROOM, "content": {"m.relates_to": {"key": 7}}})
     said = (eve.encrypted_tap(ROOM, "$words", "🛑"), malformed)
-    server.queue_sync({"to_device": {"events": [key]}, **timeline(*said)})
-    await rig.matrix.sync.run_once()
+    await sync_with(rig, server, {"to_device": {"events": [key]}, **timeline(*said)})
     await rig.matrix.device_updates.run_once()
     assert [item.command for item in rig.events if isinstance(item, UntrustedMessage)] == ["🛑", ""]
 
@@ -65,8 +62,7 @@ async def test_the_uploads_of_such_a_device_are_handed_on(rig: Rig, server: Scri
     file, info = {"url": "mxc://x/thePicture"}, {"thumbnail_file": {"url": "mxc://x/itsThumbnail"}, "thumbnail_url": ["x"]}
     content = {"msgtype": "m.image", "body": "a secret", "file": file, "info": info, "url": {"mxc": "://"}}
     said = eve.encrypted(ROOM, {"type": "m.room.message", "room_id": ROOM, "content": content})
-    server.queue_sync({"to_device": {"events": [key]}, **timeline(said)})
-    await rig.matrix.sync.run_once()
+    await sync_with(rig, server, {"to_device": {"events": [key]}, **timeline(said)})
     await rig.matrix.device_updates.run_once()
     (message,) = [item for item in rig.events if isinstance(item, UntrustedMessage)]
     assert message.uploads == ("mxc://x/thePicture", "mxc://x/itsThumbnail")
@@ -75,19 +71,16 @@ async def test_the_uploads_of_such_a_device_are_handed_on(rig: Rig, server: Scri
 
 async def test_another_identity_is_not_trusted_until_it_is_confirmed(rig: Rig, server: ScriptedHomeserver) -> None:
     """A changed master key is told once, speaks for nobody, gets no key, and does both after `confirm`."""
-    await record_our_room(rig)
-    ada = ClientDevice("@ada:x")
-    server.register(ada)
-    await rig.matrix.devices.refresh_stale([ada.mxid])
+    ada = await know_ada(rig, server)
     assert [d.device_id for d in await rig.matrix.devices.trusted_devices(ada.mxid)] == [ada.device_id]
     ada.new_identity()
     key = ada.room_key_message(server.ours[POLICY], ROOM)
     changed = {"device_lists": {"changed": [ada.mxid]}}
-    server.queue_sync({"to_device": {"events": [key]}, **changed, **timeline(ada.room_message(ROOM, "it is me"))})
-    await rig.matrix.sync.run_once()
+    await sync_with(
+        rig, server, {"to_device": {"events": [key]}, **changed, **timeline(ada.room_message(ROOM, "it is me"))}
+    )
     await rig.matrix.device_updates.run_once()
-    server.queue_sync({**changed, **timeline(member_event(ada))})
-    await rig.matrix.sync.run_once()
+    await sync_with(rig, server, {**changed, **timeline(member_event(ada))})
     await rig.matrix.device_updates.run_once()
     items = [item for item in rig.events if not isinstance(item, Membership)]
     assert [type(item) for item in items] == [IdentityChanged, UntrustedMessage]
@@ -97,8 +90,7 @@ async def test_another_identity_is_not_trusted_until_it_is_confirmed(rig: Rig, s
     await rig.database.commit(lambda transaction: rig.matrix.devices.confirm(transaction, ada.mxid, ada.master_key))
     await rig.matrix.device_updates.run_once()
     assert len(server.sent_to(ada)) == 1
-    server.queue_sync(timeline(ada.room_message(ROOM, "and now")))
-    await rig.matrix.sync.run_once()
+    await sync_with(rig, server, timeline(ada.room_message(ROOM, "and now")))
     assert bodies(rig.events) == ["and now"]
 
 
@@ -131,20 +123,15 @@ async def test_a_person_without_an_identity_is_told_of_once(rig: Rig, server: Sc
 
 async def test_a_key_under_a_false_name(rig: Rig, server: ScriptedHomeserver) -> None:
     """A key for another session than it says is not taken; one that claims another signing key is not trusted."""
-    await record_our_room(rig)
-    ada = ClientDevice("@ada:x")
-    server.register(ada)
-    await rig.matrix.devices.refresh_stale([ada.mxid])
+    ada = await know_ada(rig, server)
     group = ada.group(ROOM)
     content = {"algorithm": "m.megolm.v1.aes-sha2", "room_id": ROOM, "session_key": group.session_key}
     named = ada.to_device(server.ours[POLICY], "m.room_key", {**content, "session_id": ada.group("!other").id})
-    server.queue_sync({"to_device": {"events": [named]}})
-    await rig.matrix.sync.run_once()
+    await sync_with(rig, server, {"to_device": {"events": [named]}})
     assert await rig.database.fetchval("SELECT COUNT(*) FROM matrix_inbound") == 0
     claimed = {"keys": {"ed25519": ClientDevice("@eve:x").account.signing_key}}
     letter = ada.to_device(server.ours[POLICY], "m.room_key", {**content, "session_id": group.id}, **claimed)
-    server.queue_sync({"to_device": {"events": [letter]}, **timeline(ada.room_message(ROOM, "hm"))})
-    await rig.matrix.sync.run_once()
+    await sync_with(rig, server, {"to_device": {"events": [letter]}, **timeline(ada.room_message(ROOM, "hm"))})
     assert [type(item) for item in rig.events] == [UntrustedMessage]
 
 
@@ -161,8 +148,7 @@ async def test_words_of_another_room_or_another_person(rig: Rig, server: Scripte
     ]
     stolen = {**ada.room_message(ROOM, "mine"), "sender": eve.mxid, "event_id": "$stolen"}
     moved = ada.room_message(ROOM, "for the other room", payload_room="!other")
-    server.queue_sync({"to_device": {"events": keys}, **timeline(stolen, moved)})
-    await rig.matrix.sync.run_once()
+    await sync_with(rig, server, {"to_device": {"events": keys}, **timeline(stolen, moved)})
     rig.matrix.sync.caught_up.set()
     await rig.database.commit(lambda transaction: transaction.execute("UPDATE matrix_waiting SET deadline_ms = 0"))
     await rig.matrix.device_updates.run_once()
@@ -199,8 +185,7 @@ async def test_somebody_elses_session_cannot_be_taken_over(rig: Rig, server: Scr
     await rig.matrix.devices.refresh_stale([ada.mxid, eve.mxid])
     eve.groups[ROOM] = ada.group(ROOM)
     keys = [eve.room_key_message(server.ours[POLICY], ROOM), ada.room_key_message(server.ours[POLICY], ROOM)]
-    server.queue_sync({"to_device": {"events": keys}, **timeline(ada.room_message(ROOM, "still me"))})
-    await rig.matrix.sync.run_once()
+    await sync_with(rig, server, {"to_device": {"events": keys}, **timeline(ada.room_message(ROOM, "still me"))})
     assert [(item.sender, item.content["body"]) for item in rig.events if isinstance(item, DecryptedMessage)] == [
         (ada.mxid, "still me")
     ]

@@ -12,7 +12,7 @@ from bridge.matrix.rooms.room_state import UnknownRoom
 from tests.bridge.matrix.client_device import ClientDevice
 from tests.bridge.matrix.rig import POLICY, Rig
 from tests.bridge.matrix.scripted_homeserver import ScriptedHomeserver
-from tests.bridge.matrix.sync_events import ROOM, bodies, record_our_room, timeline
+from tests.bridge.matrix.sync_events import ROOM, bodies, record_our_room, sync_with, timeline
 
 TABLES = ("matrix_inbound", "matrix_read", "matrix_waiting", "matrix_device", "matrix_dirty")
 
@@ -23,8 +23,7 @@ async def comes(
     """Let a person's words come in by the sync, with their key; the homeserver keeps them."""
     server.register(person)
     letters = [person.room_key_message(server.ours[POLICY], ROOM)] if key else []
-    server.queue_sync({"to_device": {"events": letters}, **timeline(*events)})
-    await rig.matrix.sync.run_once()
+    await sync_with(rig, server, {"to_device": {"events": letters}, **timeline(*events)})
     await rig.matrix.device_updates.run_once()
     server.messages.setdefault(ROOM, {"chunk": []})["chunk"][:0] = reversed(events)
 
@@ -58,8 +57,7 @@ async def test_an_untrusted_device_is_counted_and_not_told(rig: Rig, server: Scr
     await comes(rig, server, eve)
     await comes(rig, server, eve, eve.room_message(ROOM, "believe me"), key=False)
     eve.cross_signed = True
-    server.queue_sync({"device_lists": {"changed": [eve.mxid]}})
-    await rig.matrix.sync.run_once()
+    await sync_with(rig, server, {"device_lists": {"changed": [eve.mxid]}})
     await rig.matrix.device_updates.run_once()
     assert await rig.room_client.recent_messages(ROOM) == RecentMessages(messages=(), unread=1)
 
@@ -71,8 +69,7 @@ async def test_what_a_signed_out_device_said_can_be_said_again(rig: Rig, server:
     await comes(rig, server, ada)
     await comes(rig, server, ada, ada.room_message(ROOM, "from the old one"), key=False)
     server.register(ada.another_device())
-    server.queue_sync({"device_lists": {"changed": [ada.mxid]}})
-    await rig.matrix.sync.run_once()
+    await sync_with(rig, server, {"device_lists": {"changed": [ada.mxid]}})
     await rig.matrix.device_updates.run_once()
     assert bodies(list((await rig.room_client.recent_messages(ROOM)).messages)) == ["from the old one"]
 

@@ -12,7 +12,7 @@ from bridge.matrix.room_keys.sealing import prune_ratchets
 from tests.bridge.matrix.client_device import ClientDevice
 from tests.bridge.matrix.rig import POLICY, Rig
 from tests.bridge.matrix.scripted_homeserver import ScriptedHomeserver
-from tests.bridge.matrix.sync_events import ROOM, bodies, know_ada, member_event, record_our_room, timeline
+from tests.bridge.matrix.sync_events import ROOM, bodies, know_ada, member_event, record_our_room, sync_with, timeline
 
 
 async def learned(rig: Rig) -> list[str]:
@@ -21,8 +21,7 @@ async def learned(rig: Rig) -> list[str]:
 
 
 async def take(rig: Rig, server: ScriptedHomeserver, response: dict[str, Any]) -> None:
-    server.queue_sync(response)
-    await rig.matrix.sync.run_once()
+    await sync_with(rig, server, response)
 
 
 def keys_of(server: ScriptedHomeserver, person: ClientDevice, count: int) -> list[dict[str, Any]]:

@@ -7,7 +7,7 @@ from tests.bridge.matrix.client_device import ClientDevice
 from tests.bridge.matrix.rig import POLICY, PUPPET, Rig
 from tests.bridge.matrix.room_keys.test_outbound_sessions import TEXT, encrypt, with_ada
 from tests.bridge.matrix.scripted_homeserver import ScriptedHomeserver
-from tests.bridge.matrix.sync_events import ROOM, bodies, timeline
+from tests.bridge.matrix.sync_events import ROOM, bodies, sync_with, timeline
 from tests.bridge.matrix.test_crash_members import dies
 
 
@@ -16,8 +16,7 @@ async def test_a_device_that_could_not_read_is_sent_the_keys_again(rig: Rig, ser
     ada = await with_ada(rig, server)
     await encrypt(rig)
     for _ in range(2):
-        server.queue_sync({"to_device": {"events": [ada.to_device(server.ours[POLICY], "m.dummy", {})]}})
-        await rig.matrix.sync.run_once()
+        await sync_with(rig, server, {"to_device": {"events": [ada.to_device(server.ours[POLICY], "m.dummy", {})]}})
         await rig.matrix.device_updates.run_once()
     assert len(server.sent_to(ada)) == 2
 
@@ -38,8 +37,7 @@ async def test_whoever_asks_gets_the_keys_again(rig: Rig, server: ScriptedHomese
     assert first == second
     assert server.sent_to(eve) == []
     server.register(ada.another_device())
-    server.queue_sync({"device_lists": {"changed": ["@ada:x"]}})
-    await rig.matrix.sync.run_once()
+    await sync_with(rig, server, {"device_lists": {"changed": ["@ada:x"]}})
     await rig.matrix.device_updates.run_once()
     assert (await encrypt(rig))["session_id"] != before["session_id"]
 
@@ -68,8 +66,7 @@ def senders(server: ScriptedHomeserver, person: ClientDevice) -> list[str]:
 async def test_the_texter_puppet_sends_its_keys_again(rig: Rig, server: ScriptedHomeserver) -> None:
     """Whose device began again with the texter puppet gets its keys again, once an hour, whatever the bot was asked."""
     ada = await both_speak(rig, server)
-    server.queue_sync({"to_device": {"events": [ada.to_device(server.ours[POLICY], "m.dummy", {})]}})
-    await rig.matrix.sync.run_once()
+    await sync_with(rig, server, {"to_device": {"events": [ada.to_device(server.ours[POLICY], "m.dummy", {})]}})
     await rig.matrix.device_updates.run_once()
     assert senders(server, ada) == [POLICY, PUPPET, POLICY]
     for _ in range(3):
@@ -109,8 +106,7 @@ async def test_a_device_gets_the_keys_again_with_its_first_message(rig: Rig, ser
     assert len(server.sent_to(ada)) == 1
     key = {"to_device": {"events": [ada.room_key_message(server.ours[POLICY], ROOM)]}}
     for response in ({**key, **timeline(ada.room_message(ROOM, "one"))}, timeline(ada.room_message(ROOM, "two"))):
-        server.queue_sync(response)
-        await rig.matrix.sync.run_once()
+        await sync_with(rig, server, response)
         await rig.matrix.device_updates.run_once()
         assert len(server.sent_to(ada)) == 2
     assert bodies(rig.events) == ["one", "two"]

@@ -19,7 +19,7 @@ from bridge.matrix.rooms.room_state import RoomKind, set_membership
 from tests.bridge.matrix.client_device import ClientDevice, decrypt_room_event
 from tests.bridge.matrix.rig import POLICY, Rig
 from tests.bridge.matrix.scripted_homeserver import ScriptedHomeserver
-from tests.bridge.matrix.sync_events import ROOM, bodies, member_event, record_our_room, timeline
+from tests.bridge.matrix.sync_events import ROOM, bodies, member_event, record_our_room, sync_with, timeline
 
 TEXT = {"msgtype": "m.text", "body": "words"}
 
@@ -33,8 +33,7 @@ async def with_ada(rig: Rig, server: ScriptedHomeserver, *, kind: RoomKind = "th
     await record_our_room(rig, kind=kind)
     ada = ClientDevice("@ada:x")
     server.register(ada)
-    server.queue_sync(timeline(member_event(ada)))
-    await rig.matrix.sync.run_once()
+    await sync_with(rig, server, timeline(member_event(ada)))
     await rig.matrix.device_updates.run_once()
     return ada
 
@@ -103,8 +102,7 @@ async def test_a_late_device_is_owed_its_keys_until_they_arrived(rig: Rig, serve
     with pytest.raises(Transient):
         await rig.matrix.device_updates.run_once()
     key = late.room_key_message(server.ours[POLICY], ROOM)
-    server.queue_sync({"to_device": {"events": [key]}, **timeline(late.room_message(ROOM, "hello"))})
-    await rig.matrix.sync.run_once()
+    await sync_with(rig, server, {"to_device": {"events": [key]}, **timeline(late.room_message(ROOM, "hello"))})
     assert bodies(rig.events) == ["hello"]
     server.refuse = None
     server.requests.clear()
@@ -129,8 +127,7 @@ async def test_no_key_for_a_device_that_nobody_vouches_for(rig: Rig, server: Scr
     await record_our_room(rig)
     eve = ClientDevice("@eve:x", cross_signed=False)
     server.register(eve)
-    server.queue_sync(timeline(member_event(eve)))
-    await rig.matrix.sync.run_once()
+    await sync_with(rig, server, timeline(member_event(eve)))
     await rig.matrix.device_updates.run_once()
     await encrypt(rig)
     await rig.room_client.invite(ROOM, eve.mxid)
@@ -141,8 +138,7 @@ async def test_when_somebody_leaves_the_session_ends(rig: Rig, server: ScriptedH
     """What follows is in a fresh session whose key does not go to who left; so it is when we remove them."""
     ada = await with_ada(rig, server)
     before = await encrypt(rig)
-    server.queue_sync(timeline(member_event(ada, "leave")))
-    await rig.matrix.sync.run_once()
+    await sync_with(rig, server, timeline(member_event(ada, "leave")))
     after = await encrypt(rig)
     assert before["session_id"] != after["session_id"]
     assert len(server.sent_to(ada)) == 1
@@ -155,8 +151,7 @@ async def test_a_device_that_is_gone_ends_the_sessions_it_had(rig: Rig, server: 
     ada = await with_ada(rig, server)
     before = await encrypt(rig)
     server.register(ada.another_device())
-    server.queue_sync({"device_lists": {"changed": ["@ada:x"]}})
-    await rig.matrix.sync.run_once()
+    await sync_with(rig, server, {"device_lists": {"changed": ["@ada:x"]}})
     await rig.matrix.device_updates.run_once()
     assert (await encrypt(rig))["session_id"] != before["session_id"]
 

@@ -17,7 +17,7 @@ from bridge.storage.vault import CannotOpen, Passing, passing_owner_of
 from tests.bridge.matrix.client_device import ClientDevice
 from tests.bridge.matrix.rig import POLICY, PUPPET, Rig
 from tests.bridge.matrix.scripted_homeserver import ScriptedHomeserver
-from tests.bridge.matrix.sync_events import ROOM, bodies, hear_ada, record_our_room, timeline
+from tests.bridge.matrix.sync_events import ROOM, bodies, hear_ada, record_our_room, sync_with, timeline
 
 pytestmark = pytest.mark.practice(14, 16)
 
@@ -44,8 +44,7 @@ async def at_desk(rig: Rig, server: ScriptedHomeserver) -> ClientDevice:
 async def hear(rig: Rig, server: ScriptedHomeserver, ada: ClientDevice, body: str, *, key: bool = False) -> None:
     """Have the policy bot sync what Ada says; `key`: with the key of her session."""
     to_device = {"to_device": {"events": [ada.room_key_message(server.ours[POLICY], ROOM)]}} if key else {}
-    server.queue_sync({**to_device, **timeline(ada.room_message(ROOM, body))})
-    await rig.matrix.sync.run_once()
+    await sync_with(rig, server, {**to_device, **timeline(ada.room_message(ROOM, body))})
 
 
 async def answer(rig: Rig, txn: str) -> str:
@@ -226,8 +225,7 @@ async def test_a_line_that_lost_its_passing_keys_hears_and_speaks_again(rig: Rig
     assert bodies(rig.events) == ["one", "two"]
     assert await rig.database.fetchval("SELECT floor FROM matrix_inbound") == 1, "nothing below is said again"
     assert await answer(rig, "3") != session
-    server.queue_sync(timeline(said))
-    await rig.matrix.sync.run_once()
+    await sync_with(rig, server, timeline(said))
     await rig.stop()
     await rig.start(run=False)
     assert (rig.matrix.policy.device_id, rig.matrix.puppet.device_id) == now

@@ -12,7 +12,7 @@ from bridge.matrix.api.http_client import Permanent, Transient
 from bridge.matrix.room_client import ErasureProbe
 from tests.bridge.matrix.rig import POLICY, PUPPET, Rig
 from tests.bridge.matrix.scripted_homeserver import ScriptedHomeserver
-from tests.bridge.matrix.sync_events import ROOM, record_our_room
+from tests.bridge.matrix.sync_events import ROOM, record_our_room, sync_with
 
 WORDS = {"algorithm": "m.megolm.v1.aes-sha2", "ciphertext": "x"}
 
@@ -93,8 +93,7 @@ async def test_a_receipt_in_a_matrix_thread_is_for_that_thread_only(rig: Rig, se
         "$text": {"m.read": {"@cy:x": {"ts": 1}}},
     }
     receipts = {"ephemeral": {"events": [{"type": "m.receipt", "content": content}]}}
-    server.queue_sync({"rooms": {"join": {ROOM: receipts}}})
-    await rig.matrix.sync.run_once()
+    await sync_with(rig, server, {"rooms": {"join": {ROOM: receipts}}})
     assert rig.events == [
         ReadReceipt(room_id=ROOM, user_id="@bea:x", event_id="$aside"),
         ReadReceipt(room_id=ROOM, user_id="@cy:x", event_id="$text"),

@@ -56,9 +56,7 @@ class UploadScene:
     def __init__(self, database: Database) -> None:
         self.database, self.clock, self.module_client = database, ManualClock(), RecordingModuleClient()
         self.uploads = UploadCleanup(
-            database=database,
-            module_client=cast("ModuleClient", self.module_client),
-            clock=self.clock,
+            database=database, module_client=cast("ModuleClient", self.module_client), clock=self.clock
         )
 
     async def becomes(self, membership: str) -> None:

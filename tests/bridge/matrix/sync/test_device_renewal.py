@@ -12,7 +12,7 @@ from bridge.matrix.olm.identity import Identity, master_key
 from tests.bridge.matrix.client_device import ClientDevice
 from tests.bridge.matrix.rig import POLICY, PUPPET, Rig
 from tests.bridge.matrix.scripted_homeserver import ScriptedHomeserver
-from tests.bridge.matrix.sync_events import ROOM, record_our_room
+from tests.bridge.matrix.sync_events import ROOM, know_ada
 
 FIRST_TEXT = {"msgtype": "m.text", "body": "help"}
 
@@ -20,10 +20,7 @@ FIRST_TEXT = {"msgtype": "m.text", "body": "help"}
 async def with_room(rig: Rig, server: ScriptedHomeserver) -> ClientDevice:
     """Have Ada in a room of ours, and something said there by both of us."""
     server.knows_devices = True
-    await record_our_room(rig)
-    ada = ClientDevice("@ada:x")
-    server.register(ada)
-    await rig.matrix.devices.refresh_stale([ada.mxid])
+    ada = await know_ada(rig, server)
     for speaker in (Speaker.POLICY, Speaker.TEXTER):
         await rig.room_client.send(ROOM, speaker, f"before {speaker.value}", "m.room.message", FIRST_TEXT)
     return ada

@@ -15,7 +15,7 @@ from bridge.matrix.room_keys import confirmed_identities
 from tests.bridge.matrix.rig import Rig
 from tests.bridge.matrix.scripted_homeserver import ScriptedHomeserver
 from tests.bridge.matrix.sync.test_homeserver_rollback import BEFORE, heard
-from tests.bridge.matrix.sync_events import ROOM, bodies, timeline
+from tests.bridge.matrix.sync_events import ROOM, bodies, sync_with, timeline
 
 
 @pytest.mark.parametrize(
@@ -26,12 +26,10 @@ async def test_an_answer_that_says_nothing_of_a_person(
 ) -> None:
     """Their list is not taken for fresh: what they say waits until one has come, and they are asked for again."""
     ada, _, _ = await heard(rig, server)
-    server.queue_sync({"next_batch": BEFORE, "device_lists": {"changed": [ada.mxid]}})
-    await rig.matrix.sync.run_once()
+    await sync_with(rig, server, {"next_batch": BEFORE, "device_lists": {"changed": [ada.mxid]}})
     server.faults.append(web.json_response(silent))
     await rig.matrix.device_updates.run_once()
-    server.queue_sync(timeline(ada.room_message(ROOM, "said meanwhile")))
-    await rig.matrix.sync.run_once()
+    await sync_with(rig, server, timeline(ada.room_message(ROOM, "said meanwhile")))
     await rig.matrix.device_updates.run_once()
     assert bodies(rig.events) == []
     await rig.database.commit(lambda transaction: transaction.execute("UPDATE matrix_dirty SET due_ms = 0"))
@@ -41,10 +39,7 @@ async def test_an_answer_that_says_nothing_of_a_person(
 
 @pytest.mark.parametrize(
     ("answer", "raised"),
-    [
-        ({"failures": {"x": {}}, "device_keys": {}}, None),
-        ({"errcode": "M_INVALID_PARAM"}, Permanent),
-    ],
+    [({"failures": {"x": {}}, "device_keys": {}}, None), ({"errcode": "M_INVALID_PARAM"}, Permanent)],
     ids=["not told of", "refused"],
 )
 async def test_a_mark_that_is_made_while_a_list_is_asked_for(

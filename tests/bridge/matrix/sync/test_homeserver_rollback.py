@@ -14,7 +14,7 @@ from bridge.storage.database import Transaction
 from tests.bridge.matrix.client_device import ClientDevice
 from tests.bridge.matrix.rig import POLICY, Rig
 from tests.bridge.matrix.scripted_homeserver import RecordedRequest, ScriptedHomeserver
-from tests.bridge.matrix.sync_events import ROOM, bodies, record_our_room, timeline
+from tests.bridge.matrix.sync_events import ROOM, bodies, know_ada, sync_with, timeline
 from tests.bridge.matrix.test_crash_members import dies
 
 BEFORE: Final = "s100_7_0_3"
@@ -22,14 +22,10 @@ BEFORE: Final = "s100_7_0_3"
 
 async def heard(rig: Rig, server: ScriptedHomeserver) -> tuple[ClientDevice, dict[str, Any], dict[str, Any]]:
     """Have Ada say two things that are heard; returns her device and what she said."""
-    await record_our_room(rig)
-    ada = ClientDevice("@ada:x")
-    server.register(ada)
-    await rig.matrix.devices.refresh_stale([ada.mxid])
+    ada = await know_ada(rig, server)
     keys = {"events": [ada.room_key_message(server.ours[POLICY], ROOM)]}
     one, two = ada.room_message(ROOM, "one"), ada.room_message(ROOM, "two")
-    server.queue_sync({"next_batch": BEFORE, "to_device": keys, **timeline(one, two)})
-    await rig.matrix.sync.run_once()
+    await sync_with(rig, server, {"next_batch": BEFORE, "to_device": keys, **timeline(one, two)})
     assert bodies(rig.events) == ["one", "two"]
     rig.events.clear()
     server.requests.clear()

@@ -13,7 +13,7 @@ from tests.bridge.matrix.client_device import ClientDevice
 from tests.bridge.matrix.rig import POLICY, Rig
 from tests.bridge.matrix.scripted_homeserver import ScriptedHomeserver
 from tests.bridge.matrix.sync.test_homeserver_rollback import BEFORE, heard, one_turn
-from tests.bridge.matrix.sync_events import ROOM, member_event, timeline
+from tests.bridge.matrix.sync_events import ROOM, member_event, sync_with, timeline
 
 BACK: Final = MemberReturned(room_id=ROOM, user_id="@eve:x")
 AT: Final = 1_700_000_100_000
@@ -32,8 +32,7 @@ async def eve_has_gone(rig: Rig, server: ScriptedHomeserver) -> tuple[ClientDevi
     server.register(eve)
     last = moved(eve, "leave", AT + 2000, by=POLICY)
     for event in (moved(eve, "invite", AT - 1, by=POLICY), moved(eve, "join", AT), last):
-        server.queue_sync({"next_batch": BEFORE, **timeline(event)})
-        await rig.matrix.sync.run_once()
+        await sync_with(rig, server, {"next_batch": BEFORE, **timeline(event)})
         await rig.matrix.device_updates.run_once()
     rig.events.clear()
     server.requests.clear()
@@ -80,8 +79,7 @@ async def test_who_had_gone_gets_no_key(rig: Rig, server: ScriptedHomeserver, me
         moved(eve, "invite", AT + 6000),
         moved(eve, "join", AT + 7000),
     ):
-        server.queue_sync(timeline(event))
-        await rig.matrix.sync.run_once()
+        await sync_with(rig, server, timeline(event))
     assert [item.membership for item in rig.events if isinstance(item, Membership)][-2:] == ["invite", "join"]
     await rig.matrix.device_updates.run_once()
     assert len(server.sent_to(eve)) == 1
@@ -102,8 +100,7 @@ async def test_who_came_again_since_is_invited(rig: Rig, server: ScriptedHomeser
     _, eve, old = await eve_has_gone(rig, server)
     last = moved(eve, "join", AT + 4000)
     for event in (moved(eve, "invite", AT + 3000), last):
-        server.queue_sync({"next_batch": BEFORE, **timeline(event)})
-        await rig.matrix.sync.run_once()
+        await sync_with(rig, server, {"next_batch": BEFORE, **timeline(event)})
     rig.events.clear()
     server.members = {"chunk": [old]}
     if compared:
@@ -111,8 +108,7 @@ async def test_who_came_again_since_is_invited(rig: Rig, server: ScriptedHomeser
     await put_back_with(rig, server, last, holds=(old,))
     assert eve.mxid in (await rig.matrix.room_comparison.compare_members(ROOM, until=AT + 4000)).lost_members
     for event in (moved(eve, "invite", AT + 9000, by=POLICY), moved(eve, "join", AT + 9500)):
-        server.queue_sync(timeline(event))
-        await rig.matrix.sync.run_once()
+        await sync_with(rig, server, timeline(event))
     assert [(item.user_id, item.membership) for item in rig.events if isinstance(item, Membership)] == [(eve.mxid, "join")]
     assert not [item for item in rig.events if isinstance(item, MemberReturned)]
     assert eve.mxid not in (await rig.matrix.room_comparison.compare_members(ROOM)).lost_members

@@ -14,7 +14,7 @@ from bridge.matrix.sync.sync_response import SyncResponseParser
 from bridge.storage.database import Transaction
 from tests.bridge.matrix.rig import POLICY, PUPPET, Rig
 from tests.bridge.matrix.scripted_homeserver import ScriptedHomeserver
-from tests.bridge.matrix.sync_events import ROOM, bodies, know_ada, member_event, timeline
+from tests.bridge.matrix.sync_events import ROOM, bodies, know_ada, member_event, sync_with, timeline
 
 
 def fails_on(monkeypatch: pytest.MonkeyPatch, event_id: str, error: Exception) -> None:
@@ -38,8 +38,7 @@ async def test_one_event_fails_and_the_others_arrive(
     key = ada.room_key_message(server.ours[POLICY], ROOM)
     missed, first, bad, last = (ada.room_message(ROOM, body) for body in ("missed", "first", "bad", "last"))
     server.messages[ROOM] = {"chunk": [missed]}
-    server.queue_sync({})
-    await rig.matrix.sync.run_once()
+    await sync_with(rig, server, {})
     fails_on(monkeypatch, bad["event_id"], RuntimeError("a bug"))
     cursor = server.queue_sync(
         {"to_device": {"events": [key]}, **timeline(first, bad, last, member_event(ada), limited=True, prev_batch="p")}
@@ -77,8 +76,7 @@ async def test_one_to_device_message_fails(
         assert await rig.puppet_database.fetchval("SELECT COUNT(*) FROM matrix_unwedging") == 1
         return
     key = ada.room_key_message(server.ours[POLICY], ROOM)
-    server.queue_sync({"to_device": {"events": [bad, key]}, **timeline(ada.room_message(ROOM, "good"))})
-    await rig.matrix.sync.run_once()
+    await sync_with(rig, server, {"to_device": {"events": [bad, key]}, **timeline(ada.room_message(ROOM, "good"))})
     assert bodies(rig.events) == ["good"]
     assert [(letter.room_id, letter.sender, letter.encrypted, letter.raw) for letter in rig.unhandled] == [
         ("", "@eve:x", False, "")

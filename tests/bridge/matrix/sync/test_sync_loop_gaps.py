@@ -9,7 +9,7 @@ from bridge.matrix.api.http_client import Permanent
 from bridge.matrix.sync import sync_loop
 from tests.bridge.matrix.rig import Rig
 from tests.bridge.matrix.scripted_homeserver import ScriptedHomeserver
-from tests.bridge.matrix.sync_events import ROOM, bodies, hear_ada, timeline
+from tests.bridge.matrix.sync_events import ROOM, bodies, hear_ada, sync_with, timeline
 
 
 @pytest.mark.parametrize(("status", "errcode"), [(400, "M_UNKNOWN"), (404, "M_NOT_FOUND"), (403, "M_FORBIDDEN")])
@@ -29,8 +29,7 @@ async def test_a_gap_that_is_refused_is_tried_again(
     assert await rig.database.fetchval("SELECT cursor FROM matrix_identity") == "c1"
     assert rig.events == []
     server.refuse = None
-    server.queue_sync(response)
-    await rig.matrix.sync.run_once()
+    await sync_with(rig, server, response)
     assert bodies(rig.events) == ["lost", "seen"]
 
 
@@ -38,8 +37,7 @@ async def test_a_room_that_we_are_not_in_has_nothing_to_tell(rig: Rig, server: S
     """`M_FORBIDDEN` of a room that is not among ours any more holds nothing up."""
     ada = await hear_ada(rig, server)
     server.refuse, server.refuse_errcode = ("/messages", 403), "M_FORBIDDEN"
-    cursor = server.queue_sync(timeline(ada.room_message(ROOM, "seen"), limited=True, prev_batch="p"))
-    await rig.matrix.sync.run_once()
+    cursor = await sync_with(rig, server, timeline(ada.room_message(ROOM, "seen"), limited=True, prev_batch="p"))
     assert bodies(rig.events) == ["seen"]
     assert await rig.database.fetchval("SELECT cursor FROM matrix_identity") == cursor
 
@@ -48,13 +46,8 @@ async def test_only_a_missing_end_ends_the_pages(rig: Rig, server: ScriptedHomes
     """An empty page with an `end` is not the last one."""
     ada = await hear_ada(rig, server)
     old, new, newest = (ada.room_message(ROOM, word) for word in ("old", "new", "seen"))
-    server.message_pages = {
-        "p": {"chunk": [new], "end": "q"},
-        "q": {"chunk": [], "end": "r"},
-        "r": {"chunk": [old]},
-    }
-    server.queue_sync(timeline(newest, limited=True, prev_batch="p"))
-    await rig.matrix.sync.run_once()
+    server.message_pages = {"p": {"chunk": [new], "end": "q"}, "q": {"chunk": [], "end": "r"}, "r": {"chunk": [old]}}
+    await sync_with(rig, server, timeline(newest, limited=True, prev_batch="p"))
     assert bodies(rig.events) == ["old", "new", "seen"]
     assert not [item for item in rig.events if isinstance(item, GapTruncated)]
 
@@ -68,7 +61,8 @@ async def test_a_gap_that_is_cut_is_told(
     monkeypatch.setattr(sync_loop, "MAX_PAGES", 2)
     _, new, newest = (ada.room_message(ROOM, word) for word in ("old", "new", "seen"))
     server.message_pages = {"p": {"chunk": [new], "end": "q"}, "q": {"chunk": [], "end": "q"}}
-    server.queue_sync(timeline(newest, limited=True, **({} if prev_batch is None else {"prev_batch": prev_batch})))
-    await rig.matrix.sync.run_once()
+    await sync_with(
+        rig, server, timeline(newest, limited=True, **({} if prev_batch is None else {"prev_batch": prev_batch}))
+    )
     assert bodies(rig.events) == (["new", "seen"] if prev_batch else ["seen"])
     assert [item for item in rig.events if isinstance(item, GapTruncated)] == [GapTruncated(room_id=ROOM)]

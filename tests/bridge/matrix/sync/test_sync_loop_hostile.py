@@ -18,7 +18,7 @@ from tests.bot.hypothesis_settings import EXPLORES
 from tests.bridge.matrix.client_device import ClientDevice
 from tests.bridge.matrix.rig import POLICY, PUPPET, Rig
 from tests.bridge.matrix.scripted_homeserver import ScriptedHomeserver
-from tests.bridge.matrix.sync_events import ROOM, bodies, member_event, record_our_room, timeline
+from tests.bridge.matrix.sync_events import ROOM, bodies, know_ada, member_event, record_our_room, sync_with, timeline
 from tests.e2e.polling import wait_until
 
 SCALARS = (
@@ -169,17 +169,13 @@ async def test_a_letter_that_names_others_is_dropped(rig: Rig, server: ScriptedH
     content |= {"session_id": ada.group(ROOM).id, "session_key": ada.group(ROOM).session_key}
     good = ada.to_device(server.ours[POLICY], "m.room_key", content)
     for letter, count in ((ada.to_device(server.ours[POLICY], "m.room_key", content, **changes), 0), (good, 1)):
-        server.queue_sync({"to_device": {"events": [letter]}})
-        await rig.matrix.sync.run_once()
+        await sync_with(rig, server, {"to_device": {"events": [letter]}})
         assert await rig.database.fetchval("SELECT COUNT(*) FROM matrix_inbound") == count
 
 
 async def test_malformed_insides_of_events_are_told(rig: Rig, server: ScriptedHomeserver) -> None:
     """What a trusted device encrypted and we cannot use is unreadable, not lost: its sender is told."""
-    await record_our_room(rig)
-    ada = ClientDevice("@ada:x")
-    server.register(ada)
-    await rig.matrix.devices.refresh_stale([ada.mxid])
+    ada = await know_ada(rig, server)
     key = ada.room_key_message(server.ours[POLICY], ROOM)
     insides = ["", "[]", "{", '{"room_id": "!room"}', "[" * 100_000, '{"type": "x", "room_id": "!room", "content": []}']
     insides += ['{"type": "x", "room_id": "!room", "content": {"body": "\\ud800"}}', '{"a": NaN}']
@@ -188,8 +184,7 @@ async def test_malformed_insides_of_events_are_told(rig: Rig, server: ScriptedHo
         event = ada.room_message(ROOM, "x")
         event["content"]["ciphertext"] = ada.group(ROOM).encrypt(inside)
         events.append({**event, "event_id": f"$inside{n}"})
-    server.queue_sync({"to_device": {"events": [key]}, **timeline(*events)})
-    await rig.matrix.sync.run_once()
+    await sync_with(rig, server, {"to_device": {"events": [key]}, **timeline(*events)})
     event_ids = [item.event_id for item in rig.events if isinstance(item, UndecryptableEvent)]
     assert event_ids == [event["event_id"] for event in events]
     assert not [item for item in rig.events if isinstance(item, DecryptedMessage)]

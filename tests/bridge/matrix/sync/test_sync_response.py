@@ -20,7 +20,7 @@ from bridge.storage.errors import Unavailable
 from tests.bridge.matrix.client_device import ClientDevice
 from tests.bridge.matrix.rig import POLICY, PUPPET, Rig
 from tests.bridge.matrix.scripted_homeserver import ScriptedHomeserver
-from tests.bridge.matrix.sync_events import ROOM, bodies, member_event, record_our_room, timeline
+from tests.bridge.matrix.sync_events import ROOM, bodies, know_ada, member_event, record_our_room, sync_with, timeline
 
 
 async def test_what_a_trusted_device_says_is_said(rig: Rig, server: ScriptedHomeserver) -> None:
@@ -29,8 +29,7 @@ async def test_what_a_trusted_device_says_is_said(rig: Rig, server: ScriptedHome
     ada = ClientDevice("@ada:x")
     server.register(ada)
     key = ada.room_key_message(server.ours[POLICY], ROOM)
-    server.queue_sync({"to_device": {"events": [key]}, **timeline(ada.room_message(ROOM, "hello"))})
-    await rig.matrix.sync.run_once()
+    await sync_with(rig, server, {"to_device": {"events": [key]}, **timeline(ada.room_message(ROOM, "hello"))})
     assert rig.events == []
     await rig.matrix.device_updates.run_once()
     (said,) = rig.events
@@ -44,12 +43,10 @@ async def test_a_key_may_come_later(rig: Rig, server: ScriptedHomeserver) -> Non
     ada = ClientDevice("@ada:x")
     server.register(ada)
     key = ada.room_key_message(server.ours[POLICY], ROOM)
-    server.queue_sync(timeline(ada.room_message(ROOM, "first"), ada.room_message(ROOM, "second")))
-    await rig.matrix.sync.run_once()
+    await sync_with(rig, server, timeline(ada.room_message(ROOM, "first"), ada.room_message(ROOM, "second")))
     await rig.stop()
     await rig.start(run=False)
-    server.queue_sync({"to_device": {"events": [key]}})
-    await rig.matrix.sync.run_once()
+    await sync_with(rig, server, {"to_device": {"events": [key]}})
     await rig.matrix.device_updates.run_once()
     assert bodies(rig.events) == ["first", "second"]
     assert await rig.database.fetchval("SELECT COUNT(*) FROM matrix_waiting") == 0
@@ -59,8 +56,7 @@ async def test_a_key_that_does_not_come(rig: Rig, server: ScriptedHomeserver) ->
     """After its time an event is unreadable, once; but not while the homeserver has not answered since the start."""
     await record_our_room(rig)
     ada = ClientDevice("@ada:x")
-    server.queue_sync(timeline(ada.room_message(ROOM, "lost")))
-    await rig.matrix.sync.run_once()
+    await sync_with(rig, server, timeline(ada.room_message(ROOM, "lost")))
     await rig.database.commit(lambda transaction: transaction.execute("UPDATE matrix_waiting SET deadline_ms = 0"))
     await rig.matrix.device_updates.run_once()
     assert rig.events == []
@@ -72,10 +68,7 @@ async def test_a_key_that_does_not_come(rig: Rig, server: ScriptedHomeserver) ->
 
 async def test_a_response_given_twice(rig: Rig, server: ScriptedHomeserver) -> None:
     """Killed between receiving and committing: the same response again, to-device included, gives everything once."""
-    await record_our_room(rig)
-    ada = ClientDevice("@ada:x")
-    server.register(ada)
-    await rig.matrix.devices.refresh_stale([ada.mxid])
+    ada = await know_ada(rig, server)
     response = {
         "to_device": {"events": [ada.room_key_message(server.ours[POLICY], ROOM)]},
         **timeline(ada.room_message(ROOM, "once")),
@@ -95,17 +88,13 @@ async def test_a_response_given_twice(rig: Rig, server: ScriptedHomeserver) -> N
     assert rig.events == []
     rig.crash = lambda _point: None
     await rig.start(run=False)
-    server.queue_sync(response)
-    await rig.matrix.sync.run_once()
+    await sync_with(rig, server, response)
     assert bodies(rig.events) == ["once"]
 
 
 async def test_a_commit_that_fails_leaves_the_ratchets_where_they_were(rig: Rig, server: ScriptedHomeserver) -> None:
     """When the sink fails, cursor, Olm session and event are as before, and the next try reads all of it."""
-    await record_our_room(rig)
-    ada = ClientDevice("@ada:x")
-    server.register(ada)
-    await rig.matrix.devices.refresh_stale([ada.mxid])
+    ada = await know_ada(rig, server)
     response = {
         "to_device": {"events": [ada.room_key_message(server.ours[POLICY], ROOM)]},
         **timeline(ada.room_message(ROOM, "safe")),
@@ -116,53 +105,38 @@ async def test_a_commit_that_fails_leaves_the_ratchets_where_they_were(rig: Rig,
         await rig.matrix.sync.run_once()
     rig.sink_fails = None
     assert await rig.database.fetchval("SELECT cursor FROM matrix_identity") == ""
-    server.queue_sync(response)
-    await rig.matrix.sync.run_once()
+    await sync_with(rig, server, response)
     assert bodies(rig.events) == ["safe"]
 
 
 async def test_a_replayed_index_is_not_said_again(rig: Rig, server: ScriptedHomeserver) -> None:
     """The same ciphertext under another event id is dropped: the homeserver cannot repeat a person's words."""
-    await record_our_room(rig)
-    ada = ClientDevice("@ada:x")
-    server.register(ada)
-    await rig.matrix.devices.refresh_stale([ada.mxid])
+    ada = await know_ada(rig, server)
     key = ada.room_key_message(server.ours[POLICY], ROOM)
     said = ada.room_message(ROOM, "yes")
-    server.queue_sync({"to_device": {"events": [key]}, **timeline(said, {**said, "event_id": "$replay"})})
-    await rig.matrix.sync.run_once()
+    await sync_with(rig, server, {"to_device": {"events": [key]}, **timeline(said, {**said, "event_id": "$replay"})})
     assert [item.event_id for item in rig.events if isinstance(item, DecryptedMessage)] == [said["event_id"]]
 
 
 async def test_a_key_is_replaced_only_by_one_that_reaches_further_back(rig: Rig, server: ScriptedHomeserver) -> None:
     """A later key does not push out the earlier one; an earlier one of the same device does replace the later."""
-    await record_our_room(rig)
-    ada = ClientDevice("@ada:x")
-    server.register(ada)
-    await rig.matrix.devices.refresh_stale([ada.mxid])
+    ada = await know_ada(rig, server)
     early = ada.room_key_message(server.ours[POLICY], ROOM)
     first = ada.room_message(ROOM, "first")
     late = ada.room_key_message(server.ours[POLICY], ROOM)
-    server.queue_sync({"to_device": {"events": [early, late]}})
-    await rig.matrix.sync.run_once()
+    await sync_with(rig, server, {"to_device": {"events": [early, late]}})
     assert await rig.database.fetchval("SELECT first_index FROM matrix_inbound") == 0
-    server.queue_sync(timeline(first))
-    await rig.matrix.sync.run_once()
+    await sync_with(rig, server, timeline(first))
     assert bodies(rig.events) == ["first"]
 
 
 async def test_a_gap_is_filled_before_the_cursor_moves(rig: Rig, server: ScriptedHomeserver) -> None:
     """What a limited timeline left out comes first, in order, and nothing of it is lost."""
-    await record_our_room(rig)
-    ada = ClientDevice("@ada:x")
-    server.register(ada)
-    await rig.matrix.devices.refresh_stale([ada.mxid])
-    server.queue_sync({"to_device": {"events": [ada.room_key_message(server.ours[POLICY], ROOM)]}})
-    await rig.matrix.sync.run_once()
+    ada = await know_ada(rig, server)
+    await sync_with(rig, server, {"to_device": {"events": [ada.room_key_message(server.ours[POLICY], ROOM)]}})
     one, two, three = (ada.room_message(ROOM, word) for word in ("one", "two", "three"))
     server.messages[ROOM] = {"chunk": [two, one]}
-    server.queue_sync(timeline(three, limited=True, prev_batch="p"))
-    await rig.matrix.sync.run_once()
+    await sync_with(rig, server, timeline(three, limited=True, prev_batch="p"))
     assert bodies(rig.events) == ["one", "two", "three"]
     (request,) = [request for request in server.requests if request.path.endswith("/messages")]
     assert (request.query["from"], request.query["to"], request.query["dir"]) == ("p", "c1", "b")
@@ -189,8 +163,7 @@ async def test_members_levels_and_what_is_in_the_clear(rig: Rig, server: Scripte
     renamed = {**member_event(sol), "event_id": "$renamed"}
     mine = {"event_id": "$own", "sender": POLICY, "type": "m.reaction", "content": {}}
     server.queue_sync(timeline(member_event(sol), renamed, reaction, redaction, levels, mine))
-    server.queue_sync(timeline(member_event(sol, "leave"), room_id="!strange"))
-    await rig.matrix.sync.run_once()
+    await sync_with(rig, server, timeline(member_event(sol, "leave"), room_id="!strange"))
     await rig.matrix.sync.run_once()
     assert [type(item) for item in rig.events] == [Membership, UnencryptedEvent, UnencryptedEvent, PowerLevels]
     assert await members_of(rig.database, ROOM) == {POLICY: "join", PUPPET: "join", sol.mxid: "join"}
@@ -213,10 +186,8 @@ async def test_a_room_that_was_closed_or_taken_from_us(rig: Rig, server: Scripte
     own = leave | {"event_id": "$o", "sender": POLICY}
     odd = leave | {"event_id": "$x", "state_key": ["no", "id"]}
     for room_id, events in ((ROOM, [own, odd, leave]), ("!other", [leave])):
-        server.queue_sync({"rooms": {"leave": {room_id: {"timeline": {"events": events}}}}})
-        await rig.matrix.sync.run_once()
-    server.queue_sync(timeline(closed, closed | {"state_key": "not this one"}))
-    await rig.matrix.sync.run_once()
+        await sync_with(rig, server, {"rooms": {"leave": {room_id: {"timeline": {"events": events}}}}})
+    await sync_with(rig, server, timeline(closed, closed | {"state_key": "not this one"}))
     lost = [(item.room_id, item.how, item.event_id) for item in rig.events if isinstance(item, RoomLost)]
     assert lost == [(ROOM, "removed", "$k"), (ROOM, "closed", "$t")]
 

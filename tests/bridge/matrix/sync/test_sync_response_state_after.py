@@ -11,7 +11,7 @@ from bridge.matrix.rooms.room_state import members_of
 from tests.bridge.matrix.client_device import ClientDevice
 from tests.bridge.matrix.rig import Rig
 from tests.bridge.matrix.scripted_homeserver import ScriptedHomeserver
-from tests.bridge.matrix.sync_events import ROOM, member_event, record_our_room, timeline
+from tests.bridge.matrix.sync_events import ROOM, member_event, record_our_room, sync_with, timeline
 
 ADA = ClientDevice("@ada:x")
 INVITED, JOINED, LEFT = member_event(ADA, "invite"), member_event(ADA), member_event(ADA, "leave")
@@ -48,10 +48,8 @@ async def test_what_holds_is_taken(
 ) -> None:
     """A change that does not hold is not taken, however late it comes; and what led to the one that holds is told."""
     await record_our_room(rig)
-    server.queue_sync(timeline({**member_event(ADA, before), "event_id": "$before"}))
-    await rig.matrix.sync.run_once()
+    await sync_with(rig, server, timeline({**member_event(ADA, before), "event_id": "$before"}))
     rig.events.clear()
-    server.queue_sync(response(*came, after=after, name=name))
-    await rig.matrix.sync.run_once()
+    await sync_with(rig, server, response(*came, after=after, name=name))
     assert (await members_of(rig.database, ROOM))[ADA.mxid] == membership
     assert [item.membership for item in rig.events if isinstance(item, Membership)] == memberships
