@@ -46,7 +46,7 @@ CARRIER: Final = ("deploy.rehearsal",)
 UP: Final = ("deploy", "up")
 MODULES: Final[Mapping[tuple[str, ...], tuple[str, ...]]] = {
     HOMESERVER: (SYNAPSE, "quietline_synapse.resource", "deploy.stack.synapse_log", "tests.fakes.cheap_homeserver"),
-    BRIDGE: ("deploy.__main__", "bridge.app.main", "deploy.backup.upgrade", "tests.fakes.cheap_hash"),
+    BRIDGE: ("deploy.__main__", "bridge.app.main", "deploy.backup.rotation", "tests.fakes.cheap_hash"),
     CARRIER: ("deploy.rehearsal.__main__",),
     UP: ("deploy.__main__", "deploy.stack.up"),
 }

@@ -17,9 +17,10 @@ import os
 import re
 import secrets
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import yaml
 from cryptography.exceptions import InvalidTag
@@ -34,9 +35,8 @@ from bridge.runtime.program import own_version
 from bridge.runtime.settings import is_private, secret_files, secret_place
 from bridge.storage.errors import UnsupportedSchema
 from bridge.storage.migrations import VERSION_TABLE, peek_version
-from bridge.tables import line_state
+from bridge.tables import desk_state, line_state, suppression
 from bridge.tables.cross_table import inspection
-from deploy.backup import backup_rows
 from deploy.data_dir import offline
 from deploy.data_dir.atomic_files import give_to_owner, sync_directory
 from deploy.data_dir.secret_files import Secrets, SetupError
@@ -45,8 +45,30 @@ from policies.load import PACK_NAME, REGIONAL_NAME
 
 if TYPE_CHECKING:
     from bridge.config.sections import Config
-    from bridge.storage.database import Snapshot
+    from bridge.storage.database import Snapshot, Transaction
     from deploy.data_dir.layout import Layout
+
+_READ: Final = {"suppression": suppression.peek_rows, "tally": desk_state.peek_tally}
+_INSERT: Final = {"suppression": suppression.insert_row, "tally": desk_state.insert_tally_row}
+BACKUP_TABLES: Final = tuple(_READ)
+"""Tables that a backup contains: phones that said STOP (slow keyed hashes), and counters without personal data."""
+
+Rows: TypeAlias = list[dict[str, Any]]
+"""Rows of one table: value by column."""
+
+
+def read_rows(connection: Snapshot) -> dict[str, Rows]:
+    """Return the rows of each backup table that this database has, by table. Raises `DatabaseError`."""
+    there = connection.tables()
+    return {table: [dict(row) for row in rows(connection)] for table, rows in _READ.items() if table in there}
+
+
+async def insert_rows(transaction: Transaction, tables: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
+    """Insert the rows of a backup, in the caller's commit. Raises `DatabaseError` for an unknown column."""
+    for table, insert_row in _INSERT.items():
+        for row in tables.get(table, ()):
+            await insert_row(transaction, row)
+
 
 MAGIC: Final = b"quietline backup 1\n"
 ANY_MAGIC: Final = re.compile(rb"quietline backup \d+\n")
@@ -138,7 +160,7 @@ def collect(layout: Layout, config: Config, passphrase: bytes = b"") -> Backup:
             files=files,
             packs={name: str(path) for name, path in packs.items()},
             roster=_roster(db, ours=(config.policy_mxid, config.puppet_mxid)),
-            tables=backup_rows.read(db),
+            tables=read_rows(db),
             unfinished=inspection.count_unfinished_texts(db),
             program=own_version(),
             schema=version,

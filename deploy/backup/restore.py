@@ -23,8 +23,7 @@ from bridge.matrix.schema import MAIN_SCHEMA
 from bridge.storage.errors import DatabaseError
 from bridge.storage.sqlite_database import SqliteDatabase
 from bridge.tables import line_state
-from deploy.backup import backup_rows
-from deploy.backup.backup import Backup, write_new_file
+from deploy.backup.backup import Backup, insert_rows, write_new_file
 from deploy.data_dir.atomic_files import (
     file_problem,
     give_to_owner,
@@ -195,7 +194,7 @@ def destinations(backup: Backup, layout: Layout) -> list[RestoredFile]:
 
 
 async def _insert_rows(transaction: Transaction, backup: Backup) -> None:
-    await backup_rows.insert(transaction, backup.tables)
+    await insert_rows(transaction, backup.tables)
     facts: dict[str, Any] = {
         line_state.RESTORE: {"made": backup.made_at, "unfinished": backup.unfinished},
         line_state.RESTORED_ROSTER: backup.roster,

@@ -23,8 +23,7 @@ from bridge.storage.errors import DatabaseError
 from bridge.storage.sqlite_connection import find_damage, snapshot
 from bridge.storage.vault import key_check_value
 from bridge.tables import line_state
-from deploy.backup import backup_rows
-from deploy.backup.backup import Backup, read_backup, require_file
+from deploy.backup.backup import Backup, read_backup, read_rows, require_file
 from deploy.backup.restore import destinations, restore
 from deploy.backup.rotation import backups_of
 from deploy.data_dir import offline
@@ -130,7 +129,7 @@ def _database(backup: Backup, config: Config) -> CheckResult:
     try:
         damage = find_damage(file)
         with snapshot(file) as db:
-            counts = {table: len(rows) for table, rows in backup_rows.read(db).items()}
+            counts = {table: len(rows) for table, rows in read_rows(db).items()}
     except DatabaseError as error:
         return CheckResult(name=name, ok=False, what=f"cannot be read ({error.code})", do=OLDER)
     short = [table for table, rows in backup.tables.items() if counts.get(table) != len(rows)]
@@ -151,7 +150,7 @@ def _check_suppression_key(backup: Backup, config: Config, line: Config | None) 
     try:
         with offline.read_transaction(line) as db:
             wrong = line_state.peek_wrong_keys(db, {"suppression": value})
-            now = len(backup_rows.read(db).get("suppression", ()))
+            now = len(read_rows(db).get("suppression", ()))
     except DatabaseError:
         what = f"{count} entries; the line's own database cannot be read, to compare"
         return CheckResult(name=name, ok=True, what=what, asked=False)

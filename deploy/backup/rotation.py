@@ -15,12 +15,44 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from bridge.matrix.schema import MAIN_SCHEMA, PUPPET_SCHEMA
 from bridge.runtime.keep_plan import KeepPlan
-from deploy.backup.backup import HALF, Backup, backup, new_file_name, read_backup
+from bridge.storage.postgres_database import database_of
+from deploy.backup.backup import HALF, Backup, backup, new_file_name, read_backup, read_passphrase
+from deploy.data_dir.line_lock import line_stopped
 from deploy.data_dir.secret_files import SetupError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from bridge.config.sections import Config
     from deploy.data_dir.layout import Layout
+
+FILES: Final = (("main.db", MAIN_SCHEMA), ("voice.db", PUPPET_SCHEMA))
+
+
+async def upgrade(layout: Layout, config: Config, *, with_backup: bool = True) -> Path | None:
+    """Upgrade a line to this version; return the backup made before, if any.
+
+    Raises :class:`SetupError`, `DatabaseError`, `OSError`.
+    """
+    with line_stopped(config.data_dir) if config.data_dir.is_dir() else contextlib.nullcontext():
+        file = None
+        if with_backup:
+            if (section := config.backup) is None:
+                raise SetupError([f"{layout.config}: backup: is not there; write it, or say --without-backup"])
+            file = (await backup_into(layout, section.to, read_passphrase(section.passphrase_file))).file
+        for name, schema in FILES:
+            if config.database is None and not (config.data_dir / name).exists():
+                continue
+            # It leads meanwhile, so that no bridge of another machine uses the same tables.
+            database = database_of(config.data_dir / name, config.database_url, schema=schema, leads=name == "main.db")
+            try:
+                await database.open()
+            finally:
+                await database.close()
+    return file
+
 
 FILE_NAME: Final = re.compile(r"quietline-[0-9]{8}T[0-9]{6}Z\.backup")
 HALF_NAME: Final = re.compile(rf"\.{FILE_NAME.pattern}\.[0-9a-f]+{re.escape(HALF)}")

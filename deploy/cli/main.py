@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 import click
 
 from bridge.runtime.program import ROOT, own_version
-from deploy.cli.backups import backup, drill, restore
+from deploy.cli.backups import backup, drill, handover, migrate, restore, upgrade
 from deploy.cli.canary import canary
 from deploy.cli.doctor import alarm, check, doctor
 from deploy.cli.init import init
@@ -31,10 +31,8 @@ from deploy.cli.outcome import (
     print_problems,
 )
 from deploy.cli.policy import policy
-from deploy.cli.records import audit, erasure, exposure, lookup
-from deploy.cli.reports import practices, report
+from deploy.cli.records import audit, erasure, exposure, lookup, practices, report
 from deploy.cli.staff import staff, trust
-from deploy.cli.upgrade import handover, migrate, upgrade
 from deploy.data_dir.layout import DEFAULT_PORT_BASE, EVERYWHERE, HOST, Ports
 
 if TYPE_CHECKING:

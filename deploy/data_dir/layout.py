@@ -163,7 +163,7 @@ class Layout:
 
     @property
     def deaths(self) -> Path:
-        """The times of children's deaths (`deploy/stack/deaths.py`)."""
+        """The times of children's deaths (`deploy/stack/readiness.py`)."""
         return self.run / "deaths.json"
 
     @property

@@ -11,6 +11,7 @@ import contextlib
 import time
 from typing import TYPE_CHECKING, Final
 
+from bot.model.audit_kinds import AuditKind
 from bridge.matrix.schema import MAIN_SCHEMA
 from bridge.runtime.settings import read_secret
 from bridge.storage.errors import DatabaseError, InvalidStatement, OutdatedSchema, Unavailable, UnsupportedSchema
@@ -20,8 +21,11 @@ from bridge.storage.postgres_connection import PostgresPlace
 from bridge.storage.postgres_database import database_of
 from bridge.storage.sqlite_connection import BUSY_MS, snapshot
 from bridge.storage.vault import Vault
+from bridge.tables import line_state
 from bridge.tables.audit_log import AuditLog
 from deploy.data_dir import postgres_snapshot
+from deploy.data_dir.line_lock import line_stopped
+from deploy.data_dir.secret_files import SetupError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,6 +34,26 @@ if TYPE_CHECKING:
     from bot.model.audit_kinds import AuditKind
     from bridge.config.sections import Config
     from bridge.storage.database import Database, Snapshot, Transaction, Work
+
+
+async def accept_lost_keys(config: Config) -> None:
+    """Make the next start end the conversations without a key. Raises :class:`SetupError`, `DatabaseError`, `OSError`."""
+    await _note(config, line_state.KEYS_LOST, "yes")
+
+
+async def accept_old_rooms(config: Config) -> None:
+    """Make the next start erase the rooms from before a restore. Raises as `accept_lost_keys`."""
+    await _note(config, line_state.OLD_ROOMS, line_state.ERASE)
+
+
+async def _note(config: Config, name: str, value: str) -> None:
+    with line_stopped(config.data_dir):
+        if not (keys := config.data_dir / "keys.db").is_file():
+            raise SetupError([f"{keys}: missing: put it back, or mount its volume here; nothing was changed"])
+        await record_audit(
+            config, AuditKind.ACCEPT_FACTS, lambda transaction: line_state.put(transaction, name, value), leads=True
+        )
+
 
 LINE_ENTRY: Final = "line"
 """The owner of audit entries that belong neither to a thread nor to the desk."""

@@ -11,8 +11,7 @@ from bot.commands.parser import ANSWER_TTL, COMMANDS_BY_NAME
 from bot.commands.spec import CARD, Who, help_of
 from bot.model.actions import DESK, OFFICE, THREAD
 from bot.wording.notice import in_language, words_of
-from deploy.docs.key_reference import key_page
-from deploy.docs.markdown import GENERATED_NOTICE, cell, page, table
+from deploy.docs.key_reference import GENERATED_NOTICE, cell, key_page, page, table
 
 DOCS: Final = Path(__file__).parent
 PLACES: Final = {

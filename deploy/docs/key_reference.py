@@ -19,7 +19,26 @@ from bridge.carriers.vendors.registry import CARRIER_KINDS
 from bridge.config.sections import Config
 from bridge.runtime.settings import CarrierSettings, Section
 from deploy.docs.key_notes import NOTES
-from deploy.docs.markdown import GENERATED_NOTICE, cell, page, table
+
+GENERATED_NOTICE: Final = (
+    "<!-- Made by `.venv/bin/python -m deploy.docs.generate` from the tables in the code. Change those, not this page. -->"
+)
+
+
+def table(head: tuple[str, ...], rows: list[str]) -> str:
+    """Return a table. `head`: its cells; `rows`: complete lines."""
+    return "\n".join((f"| {' | '.join(head)} |", f"|{' --- |' * len(head)}", *rows))
+
+
+def page(parts: list[str]) -> str:
+    """Return a page: parts with an empty line between them."""
+    return "\n\n".join(parts) + "\n"
+
+
+def cell(words: str) -> str:
+    """Return words escaped for a cell of a table."""
+    return words.replace("|", "\\|")
+
 
 HEAD: Final = ("key", "type", "default", "what it is for", "example")
 OF_EVERY_CARRIER: Final = tuple(CarrierSettings.model_fields)

@@ -26,8 +26,7 @@ from deploy.data_dir.layout import HOST
 from deploy.doctor.probes import NoAnswer, Probe, of_thread
 from deploy.inspect import doctor_files, shared_checks
 from deploy.inspect.check_report import CheckResult
-from deploy.stack.deaths import count_deaths
-from deploy.stack.readiness import BridgeReady
+from deploy.stack.readiness import BridgeReady, count_deaths
 from deploy.stack.start_conditions import is_port_free
 
 if TYPE_CHECKING:

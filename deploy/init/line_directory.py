@@ -29,14 +29,12 @@ from deploy.data_dir.line_lock import staging_directory
 from deploy.data_dir.secret_files import Secrets, SetupError
 from deploy.init.agency_pack import agency_pack, pack_text
 from deploy.init.answers import Answers, check_answers, problems_of
-from deploy.init.checklist import checklist
-from deploy.init.client_files import client_files
+from deploy.init.checklist import checklist, first_steps
 from deploy.init.compose_files import compose_directories, has_own_network, runs_postgres
 from deploy.init.config_text import config_text
 from deploy.init.egress import egress_files
-from deploy.init.first_steps import first_steps
 from deploy.init.line_names import LineNames, names_of_line, ports_of
-from deploy.init.proxy_files import proxy_files
+from deploy.init.proxy_files import client_files, proxy_files
 from deploy.init.service_files import service_files
 from deploy.init.synapse_files import synapse_files
 from deploy.stack.own_addresses import homeserver_url

@@ -1,4 +1,4 @@
-"""The reverse proxy in front of a line: a file for Caddy or nginx, for one bridge, or for a leader and a standby.
+"""The reverse proxy in front of a line (Caddy or nginx, one bridge or two), and the files by which clients find it.
 
 Rules of this module: `/carriers/` goes to the bridge, `/_matrix/` and the well-known file to the homeserver (an agency's
 own homeserver has a proxy already), and every other path is refused: no administration, no readiness, no metrics. No
@@ -8,7 +8,8 @@ Whoever sends half a request loses the connection within 15 seconds.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+import json
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from deploy.data_dir.layout import HOST
@@ -20,6 +21,29 @@ if TYPE_CHECKING:
 
     from deploy.data_dir.layout import Ports
     from deploy.init.answers import Answers
+
+ELEMENT_FILE: Final = "client/config.json"
+WELL_KNOWN_FILE: Final = "client/well-known.json"
+
+
+def client_files(answers: Answers) -> Mapping[str, str]:
+    """Return the files by name; none without clients from outside. An agency's Synapse serves its own well-known file."""
+    if answers.client_url is None or answers.mode == "rehearsal":
+        return {}
+    files = {ELEMENT_FILE: render("client/config.json", url=answers.client_url, name=answers.name)}
+    if answers.homeserver is None:
+        files[WELL_KNOWN_FILE] = _as_text(well_known(answers.client_url))
+    return files
+
+
+def well_known(client_url: str) -> dict[str, Any]:
+    """Return the well-known content by which clients find the homeserver."""
+    return {"m.homeserver": {"base_url": client_url}}
+
+
+def _as_text(content: dict[str, Any]) -> str:
+    return json.dumps(content, indent=2) + "\n"
+
 
 WELL_KNOWN: Final = "/.well-known/matrix/client"
 MAX_BODY: Final = "25m"

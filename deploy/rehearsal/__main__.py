@@ -14,7 +14,7 @@ import sys
 import traceback
 from pathlib import Path
 
-from deploy.rehearsal.service import run_carrier
+from deploy.rehearsal.server import run_carrier
 from deploy.rehearsal.settings import Settings, load
 from policies import ProblemsError
 

@@ -14,9 +14,8 @@ from bridge.runtime.service_notifier import ServiceNotifier, ServiceState
 from deploy.data_dir.layout import HOST
 from deploy.data_dir.secret_files import SetupError
 from deploy.stack import homeserver_database
-from deploy.stack.deaths import record_death
 from deploy.stack.provision import child_paths, homeserver_child, make_accounts, write_line_files
-from deploy.stack.readiness import ReadinessProbe
+from deploy.stack.readiness import ReadinessProbe, record_death
 from deploy.stack.start_conditions import (
     exclusive_lock,
     require_free_ports,

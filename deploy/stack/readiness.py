@@ -1,4 +1,4 @@
-"""Asks each child from outside whether it is ready.
+"""Asks each child from outside whether it is ready, and keeps when children died (`run/deaths.json`).
 
 Rule of this module: only the answer of a child counts, never that its process exists; no answer means "not ready", never an
 error.
@@ -6,16 +6,46 @@ error.
 
 from __future__ import annotations
 
+import contextlib
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import aiohttp
 from yarl import URL
 
+from deploy.data_dir.atomic_files import write_atomically
+
 if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
+
+KEPT_SECONDS: Final = 7 * 86_400.0
+MAX_KEPT: Final = 100
+
+
+def record_death(path: Path, name: str, now: float) -> None:
+    """Note that the child of that name died at that time (seconds since the epoch)."""
+    deaths = _read(path)
+    times = [time for time in deaths.get(name, ()) if 0 <= now - time < KEPT_SECONDS]
+    deaths[name] = [*times, float(int(now))][-MAX_KEPT:]
+    with contextlib.suppress(OSError):
+        write_atomically(path, json.dumps(deaths) + "\n")
+
+
+def count_deaths(path: Path, since: float) -> dict[str, int]:
+    """Count the deaths after that time, by name of the child; children without a death are left out."""
+    counts = {name: sum(time > since for time in times) for name, times in _read(path).items()}
+    return {name: count for name, count in counts.items() if count}
+
+
+def _read(path: Path) -> dict[str, list[float]]:
+    try:
+        content: Any = json.loads(path.read_text(encoding="utf-8"))
+        return {str(name): [float(time) for time in times] for name, times in content.items()}
+    except (OSError, ValueError, TypeError, AttributeError):
+        return {}
+
 
 TIMEOUT: Final = aiohttp.ClientTimeout(total=5)
 UNUSED_HANDSET: Final = "%2B15555550199"

@@ -19,7 +19,6 @@ from deploy.data_dir.atomic_files import unfinished_files, write_atomically
 from deploy.data_dir.layout import CHILDREN, REAL_LINE_CHILDREN
 from deploy.data_dir.secret_files import SetupError
 from deploy.stack import homeserver_database
-from deploy.stack.deaths import record_death
 from deploy.stack.provision import (
     child_paths,
     children_of,
@@ -29,7 +28,7 @@ from deploy.stack.provision import (
     open_secrets,
     write_line_files,
 )
-from deploy.stack.readiness import BridgeReady, ReadinessProbe
+from deploy.stack.readiness import BridgeReady, ReadinessProbe, record_death
 from deploy.stack.start_conditions import (
     exclusive_lock,
     require_free_ports,

@@ -30,7 +30,7 @@ from bridge.storage.database import Transaction
 from bridge.storage.sqlite_connection import SqliteConnection
 from bridge.tables import inbox, line_state, threads, warm_rooms
 from bridge.tables.warm_rooms import WarmRoom
-from deploy.data_dir.next_start import accept_lost_keys
+from deploy.data_dir.offline import accept_lost_keys
 from tests.bridge.app.shared_line import BridgeProcess, SharedLine, lose_machine, shared_line, shorten_leases
 from tests.e2e.polling import wait_until
 from tests.fakes.postgres_server import PostgresServer

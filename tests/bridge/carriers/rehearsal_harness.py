@@ -16,7 +16,7 @@ from bridge.carriers.adapter import WebhookRequest
 from bridge.carriers.http_request import Timeout
 from bridge.carriers.vendors import rehearsal
 from bridge.carriers.vendors.rehearsal import RehearsalCarrier
-from deploy.rehearsal.service import run_carrier
+from deploy.rehearsal.server import run_carrier
 from deploy.rehearsal.settings import Settings, Timing
 from tests.bridge.carriers.harness import CANARY, AdapterRow, Clock, Fault, Harness, Trait
 from tests.bridge.carriers.receiver import WebhookReceiver, webhook_receiver

@@ -28,7 +28,7 @@ from bridge.inbound.hourly_alerts import DAY, MIN_INTERVAL, REFUSALS_TO_ALERT
 from bridge.storage import serialization
 from bridge.storage.errors import Unavailable
 from bridge.tables import inbox
-from deploy.rehearsal.service import run_carrier
+from deploy.rehearsal.server import run_carrier
 from deploy.rehearsal.settings import Settings, Timing
 from tests.e2e.carrier_api import CarrierApi
 from tests.e2e.polling import STEP_TIMEOUT, wait_until

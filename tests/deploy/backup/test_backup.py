@@ -24,8 +24,7 @@ from bridge.tables import inbox, line_state
 from bridge.tables.audit_log import AuditLog
 from bridge.tables.suppression import peek_rows
 from deploy.backup import backup as backup_file
-from deploy.backup.backup import SCRYPT
-from deploy.backup.backup_rows import BACKUP_TABLES
+from deploy.backup.backup import BACKUP_TABLES, SCRYPT
 from deploy.backup.restore import restore
 from deploy.cli.options import layout_of
 from deploy.data_dir.layout import Layout

@@ -31,7 +31,7 @@ async def step(transaction: Transaction) -> None:
 async def layout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Layout:
     """Have a stopped line whose main database stands one step before this program's."""
     newer = replace(MAIN_SCHEMA, steps=(step,))
-    monkeypatch.setattr("deploy.backup.upgrade.FILES", (("main.db", newer), ("voice.db", PUPPET_SCHEMA)))
+    monkeypatch.setattr("deploy.backup.rotation.FILES", (("main.db", newer), ("voice.db", PUPPET_SCHEMA)))
     async with line_directory(tmp_path) as line:
         await line.desk()
         line_layout = line.layout
@@ -87,7 +87,7 @@ async def test_what_ends_it_loses_nothing(layout: Layout, monkeypatch: pytest.Mo
         runs = await invoke(words)
     assert (runs.exit_code, version(layout)) == (2, 1)
     assert (await invoke(words)).exit_code == 0
-    monkeypatch.setattr("deploy.backup.upgrade.FILES", (("main.db", MAIN_SCHEMA),))
+    monkeypatch.setattr("deploy.backup.rotation.FILES", (("main.db", MAIN_SCHEMA),))
     newer = await invoke(words)
     assert (newer.exit_code, version(layout)) == (2, 2)
     assert "a newer version wrote it" in newer.stderr

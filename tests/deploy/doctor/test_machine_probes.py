@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from deploy.doctor.machine_probes import check_data_directory, check_restarts
-from deploy.stack.deaths import record_death
+from deploy.stack.readiness import record_death
 from tests.deploy.line_directory import line_directory
 
 DAY = 86_400.0

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from deploy.init.first_steps import FILES, first_steps
+from deploy.init.checklist import FILES, first_steps
 from tests.deploy.init.answers import answers, run_init
 
 if TYPE_CHECKING:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from deploy.rehearsal.drill_pages import drill_pages
+from deploy.rehearsal.page import drill_pages
 from policies.drills.load import load_drills
 from policies.drills.script import LANGUAGES
 

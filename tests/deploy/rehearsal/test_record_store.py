@@ -12,7 +12,7 @@ import pytest
 from bridge.carriers.adapter import WebhookRequest
 from deploy.rehearsal.exchange import Exchange, SmsRecord
 from deploy.rehearsal.record_store import RecordStore
-from deploy.rehearsal.service import run_carrier
+from deploy.rehearsal.server import run_carrier
 from policies import ProblemsError
 from tests.bridge.carriers.receiver import until, webhook_receiver
 from tests.bridge.carriers.rehearsal_harness import NUMBER, settings

@@ -5,7 +5,7 @@ from __future__ import annotations
 import stat
 from pathlib import Path
 
-from deploy.stack.deaths import KEPT_SECONDS, MAX_KEPT, count_deaths, record_death
+from deploy.stack.readiness import KEPT_SECONDS, MAX_KEPT, count_deaths, record_death
 
 
 def test_deaths_are_counted_by_child(tmp_path: Path) -> None:
