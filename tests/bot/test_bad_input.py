@@ -11,7 +11,6 @@ import pytest
 from bot.model.actions import DESK, THREAD, PageOnCall, SendMessage
 from bot.model.events import (
     IgnoreReason,
-    MemberJoined,
     MemberLeft,
     MessageIgnored,
     MessageRedacted,
@@ -57,14 +56,6 @@ def two_hands(world: Simulation) -> None:
     world.tap(DESK, BEN, "✋", f"card:{T2}")
 
 
-def two_acceptances(world: Simulation) -> None:
-    world.say(T1, ANA, "!transfer all")
-    world.settle()
-    two = (lambda: world.tap(DESK, BEN, "✋", f"card:{T1}"), lambda: world.say(DESK, SUE, "!claim amber heron"))
-    for accept in two:
-        accept()
-
-
 def accepts_and_declines(world: Simulation) -> None:
     world.say(T1, ANA, f"!transfer {BEN}")
     world.say(T1, BEN, "!accept")
@@ -78,34 +69,10 @@ def to_somebody_off(world: Simulation) -> None:
     world.say(T1, ANA, f"!transfer {BEN}")
 
 
-def off_after_the_offer(world: Simulation) -> None:
-    world.say(T1, ANA, f"!transfer {BEN}")
-    world.settle()
-    world.say(DESK, BEN, "!off")
-    world.settle()
-    world.say(T1, BEN, "!accept")
-
-
 def over_the_cap(world: Simulation) -> None:
     world.tap(DESK, BEN, "✋", f"card:{T2}")
     world.settle()
     world.say(T1, ANA, f"!transfer {BEN}")
-
-
-def over_the_cap_after_the_offer(world: Simulation) -> None:
-    world.say(T1, ANA, f"!transfer {BEN}")
-    world.settle()
-    world.tap(DESK, BEN, "✋", f"card:{T2}")
-    world.settle()
-    world.say(T1, BEN, "!accept")
-
-
-def over_the_cap_by_a_supervisor(world: Simulation) -> None:
-    world.tap(DESK, BEN, "✋", f"card:{T2}")
-    world.settle()
-    world.say(T1, SUE, f"!transfer {BEN}")
-    world.settle()
-    world.say(T1, BEN, "!accept")
 
 
 def after_expiry(world: Simulation) -> None:
@@ -114,17 +81,6 @@ def after_expiry(world: Simulation) -> None:
     world.pass_time(600)
     world.say(T1, BEN, "!accept")
     world.tap(T1, BEN, "✅", "offer")
-
-
-def expired_unseen(world: Simulation) -> None:
-    """Let the timer be late: the offer is over by its time."""
-    world.say(T1, ANA, f"!transfer {BEN}")
-    world.settle()
-    world.timers.pop((T1, "offer"))
-    world.pass_time(600)
-    world.say(T1, BEN, "!accept")
-    world.settle()
-    world.say(T1, ANA, "!transfer nobody")
 
 
 def by_somebody_who_left(world: Simulation) -> None:
@@ -137,38 +93,12 @@ def by_somebody_who_left(world: Simulation) -> None:
     world.tap(DESK, BEN, "✋", f"card:{T2}")
 
 
-def left_and_accepted(world: Simulation) -> None:
-    world.say(T1, ANA, f"!transfer {BEN}")
-    world.settle()
-    world.say(T1, BEN, "!accept")
-    world.tell(DESK, MemberLeft(place=DESK, user=BEN))
-    world.work(T1)
-
-
 def accepted_and_left(world: Simulation) -> None:
     world.say(T1, ANA, f"!transfer {BEN}")
     world.settle()
     world.say(T1, BEN, "!accept")
     world.work(T1)
     world.tell(DESK, MemberLeft(place=DESK, user=BEN))
-
-
-def accepted_while_the_assignee_left(world: Simulation) -> None:
-    """Let the desk give a thread to whoever accepted it after its assignee left and before it heard of that."""
-    world.say(T1, ANA, f"!transfer {BEN}")
-    world.settle()
-    world.say(T1, BEN, "!accept")
-    world.work(T1)
-    world.leave(T1, ANA)
-    world.work(T1)
-
-
-def given_away_and_offered(world: Simulation) -> None:
-    """Let an offer to all reach the desk after a supervisor took the assignee."""
-    world.say(T1, SUE, "!take")
-    world.say(T1, ANA, "!transfer all")
-    world.settle()
-    world.tap(DESK, BEN, "✋", f"card:{T1}")
 
 
 def unsigned_taps(world: Simulation) -> None:
@@ -197,24 +127,6 @@ def left_by_everybody(world: Simulation) -> None:
     world.pass_time(601)
 
 
-def left_and_entered_again(world: Simulation) -> None:
-    left_by_everybody(world)
-    world.settle()
-    for user in (ANA, BEN):
-        world.tell(DESK, MemberJoined(place=DESK, user=user))
-    world.settle()
-    world.say(DESK, BEN, "!claim amber heron")
-
-
-def redacted_cards(world: Simulation) -> None:
-    """When a person redacts our cards, a reaction to what is left of them still names the thread, or nothing."""
-    world.tell(DESK, MessageRedacted(place=DESK, sender=SUE, target="$card"))
-    world.tap(DESK, BEN, "✋", "")
-    world.tap(DESK, BEN, "✋", "card:gone")
-    world.tap(DESK, BEN, "✋", f"card:{T1}")
-    world.tap(T1, BEN, "✅", "offer")
-
-
 def forged_edits(world: Simulation) -> None:
     message = world.say(T1, ANA, "ok")
     offer = world.say(T1, ANA, f"!transfer {SUE}")
@@ -229,31 +141,21 @@ def forged_edits(world: Simulation) -> None:
 ROWS: list[tuple[Callable[[Simulation], Any], str | None, str | None, str]] = [
     (two_claims, ANA, BEN, "quiet maple is with ben already"),
     (two_hands, ANA, SUE, "ben: quiet maple is with sue already"),
-    (two_acceptances, BEN, None, "amber heron is with ben already"),
     (accepts_and_declines, BEN, None, "ben is the advocate now"),
     (to_somebody_off, ANA, None, "ben is off duty. Say !transfer and who else"),
-    (off_after_the_offer, ANA, None, "ben is not the advocate: ben is off duty"),
     (over_the_cap, ANA, BEN, "ben has 1 threads open, the most. A supervisor may"),
-    (over_the_cap_after_the_offer, ANA, BEN, "ben is not the advocate: ben has 1 threads open"),
-    (over_the_cap_by_a_supervisor, BEN, BEN, "ben is the advocate now"),
     (lambda world: world.say(T1, ANA, f"!transfer {EVE}"), ANA, None, "That is nobody at the desk"),
     (lambda world: world.say(T1, ANA, "!transfer"), ANA, None, "That is nobody at the desk"),
     (lambda world: world.say(T1, ANA, f"!transfer {ANA}"), ANA, None, "ana is the advocate already"),
     (lambda world: world.say(T1, ANA, "!transfer nobody"), ANA, None, "nothing to take back"),
     (lambda world: world.say(T1, BEN, "!accept"), ANA, None, "Nothing is offered here"),
     (after_expiry, ANA, None, "Nothing is offered here, or it has run out"),
-    (expired_unseen, ANA, None, "Nothing is offered here, or it has run out"),
     (by_somebody_who_left, SUE, None, ""),
-    (left_and_accepted, ANA, None, "ben is not the advocate: they are not at the desk"),
     (accepted_and_left, None, None, "in the queue again"),
-    (accepted_while_the_assignee_left, None, None, "went back to the queue first"),
-    (given_away_and_offered, SUE, None, "ben: amber heron is with sue already"),
     (unsigned_taps, ANA, None, "ben: verify your device first"),
     (unsigned_words, ANA, None, "This device is not verified"),
     (nonsense_levels, ANA, None, "!take is for supervisors"),
     (left_by_everybody, None, None, "in the queue again"),
-    (left_and_entered_again, BEN, None, "amber heron is yours, ben"),
-    (redacted_cards, ANA, None, "ben: amber heron is with ana already"),
     (forged_edits, ANA, None, "offers this thread to sue"),
 ]
 

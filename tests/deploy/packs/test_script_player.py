@@ -91,47 +91,6 @@ PLAYED: Final = {
 }
 """By what went wrong."""
 
-HELD_BY: Final = {
-    "A1": (
-        "what stands behind a command is texted",
-        "bot/commands/test_canned_texts.py: words_behind_a_command_for_a_text_send_nothing",
-    ),
-    "A2": ("limits are called given by one stray word", "bot/safety/test_consent_flags.py"),
-    "A3": (
-        "the next advocate does not know of other hands",
-        "bot/safety/test_unsafe_phone.py: different_steps_back_and_begins_again",
-    ),
-    "A4": (
-        "what was agreed is written down and not kept",
-        "bot/test_guard_doubts.py: the_promise_that_we_do_not_text_first_is_kept",
-    ),
-    "A5": (
-        "words leave after a plea, and talk with a colleague",
-        "bot/test_guard_doubts.py: a_plea_stops_words_in_the_undo_window",
-    ),
-    "A6": (
-        "words about the texter, and plain words to stop, leave",
-        "bot/test_guard_doubts.py: words_for_a_colleague_or_the_software_are_held",
-    ),
-    "A7": ("no sign for dying, a weapon, choking", "policies/test_signs_corpus.py"),
-    "A8": ("who writes Spanish meets English", "bot/safety/test_language_choice.py"),
-    "A9": (
-        "at night nobody says that nobody is there",
-        "bot/lifecycle/test_number_reveal.py: without_a_supervisor_it_is_said_and_paged",
-    ),
-    "A10": ("panic forms of !unsafe do nothing", "bot/safety/test_unsafe_phone.py: stopping_is_easy_to_say"),
-    "A11": (
-        "the answer to a picture teaches hiding",
-        "bot/sending/test_auto_replies_first_answer.py: what_answers_a_picture_teaches_nothing",
-    ),
-    "A12": ("thanks takes a closing back", "bot/test_decide_shift.py: a_shift_of_fifteen_threads_is_quiet"),
-    "A13": (
-        "words and commands that lead astray",
-        "bot/commands/test_parser.py: a_person_is_named_by_mention_id_or_an_unmistakable_word",
-    ),
-}
-"""By the number of the report on the line as users met it: the scene that is played, and the test that holds all of it."""
-
 
 @pytest.mark.parametrize("what", PLAYED)
 def test_what_the_phone_got_once_it_does_not_get_now(what: str) -> None:
