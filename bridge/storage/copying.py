@@ -1,20 +1,18 @@
 """Copies all rows of a database from one engine to the other, and checks that both have the same.
 
-Rules of this module: both databases have the same tables, made by the same migrations. Rows are written in one commit, into
-empty tables. A number that never repeats continues where it was, because transaction ids are made of it. A value is written
-as it is or not at all. A difference afterwards is an error that names the table and no value, as every error here.
+Rules of this module: both databases have the same tables. Rows are written in one commit, into empty tables. A number that
+never repeats continues where it was, because transaction ids are made of it. A difference afterwards is an error that names
+the table and no value, as every error here.
 """
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from bridge.storage.database import Database, Snapshot, Transaction, Value, placeholders
-from bridge.storage.errors import ConstraintViolation, InvalidStatement
 from bridge.storage.postgres_connection import TABLES
 from bridge.storage.postgres_database import PostgresDatabase
 from bridge.storage.sqlite_database import SqliteDatabase
@@ -24,9 +22,6 @@ POSTGRES_COLUMNS: Final = """
     SELECT column_name, data_type, is_identity = 'YES' AS never_repeats FROM information_schema.columns
     WHERE table_schema = current_schema() AND table_name = $1
 """
-
-_SURROGATE: Final = re.compile(r"[\ud800-\udfff]")
-"""What stands for a byte that is not UTF-8 (`SqliteConnection`)."""
 
 
 class CannotCopy(Exception):  # noqa: N818 - it says what is so
@@ -43,10 +38,6 @@ class NotTheSame(CannotCopy):
 
 class OtherTables(CannotCopy):
     """Only one of the databases has this table, or their columns differ: not all of it was made by the migrations."""
-
-
-class NotTaken(CannotCopy):
-    """The other database does not take a row, as a damaged page leaves one. Nothing was written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,27 +62,11 @@ class _Table:
         return tuple(int(value) if isinstance(value, bool) else value for value in row)
 
     def for_postgres(self, row: Sequence[Value]) -> tuple[Value, ...]:
-        """Return a row as PostgreSQL takes it. Raises `NotTaken`: SQLite stores any value in any column."""
-        for value, kind in zip(row, self.types, strict=True):
-            if value is not None and not _is_taken(value, kind):
-                raise NotTaken(self.name)
+        """Return a row as PostgreSQL takes it."""
         return tuple(
             bool(value) if kind == "boolean" and value is not None else value
             for value, kind in zip(row, self.types, strict=True)
         )
-
-
-def _is_taken(value: Value, kind: str) -> bool:
-    """Whether PostgreSQL stores a value of SQLite's as it is, in a column of that type."""
-    match value:
-        case str():
-            return kind == "text" and "\0" not in value and not _SURROGATE.search(value)
-        case bytes():
-            return kind == "bytea"
-        case float():
-            return kind == "double precision"
-        case _:
-            return value in {0, 1} if kind == "boolean" else kind in {"bigint", "integer", "double precision"}
 
 
 class Pair:
@@ -107,7 +82,7 @@ class Pair:
         return sum([await database.fetchval(f"SELECT COUNT(*) FROM {table.name}") for table in tables])  # noqa: S608 - as above
 
     async def copy(self, *, to_postgres: bool) -> None:
-        """Write all rows of one into the other, in one commit. Raises `DatabaseError`, `NotTaken`."""
+        """Write all rows of one into the other, in one commit. Raises `DatabaseError`."""
         tables = await self._tables()
         source: Database = self.sqlite if to_postgres else self.postgres
         target: Database = self.postgres if to_postgres else self.sqlite
@@ -118,13 +93,9 @@ class Pair:
                 await transaction.execute(f"DELETE FROM {table.name}")  # noqa: S608 - as above
             for table in tables:
                 statement = table.insert(override if table.sequence is not None else "")
-                try:
-                    for row in await source.fetch(table.all_rows):
-                        values = table.normal(list(row))
-                        await transaction.execute(statement, *(table.for_postgres(values) if to_postgres else values))
-                    await transaction.fetchval("SELECT 1")  # raises what is wrong with a row that was not waited for
-                except (InvalidStatement, ConstraintViolation):
-                    raise NotTaken(table.name) from None
+                for row in await source.fetch(table.all_rows):
+                    values = table.normal(list(row))
+                    await transaction.execute(statement, *(table.for_postgres(values) if to_postgres else values))
                 if table.sequence is not None:
                     last = await self._last(table, self.sqlite if to_postgres else self.postgres)
                     await self._set_last(transaction, table, last, to_postgres=to_postgres)

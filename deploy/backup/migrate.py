@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from bridge.app.line_files import CREATE, MOVING, SERVER_REMEDIES
 from bridge.matrix.schema import MAIN_SCHEMA, PUPPET_SCHEMA
-from bridge.storage.copying import CannotCopy, NotTaken, OtherTables, Pair, peek_rows
+from bridge.storage.copying import CannotCopy, OtherTables, Pair, peek_rows
 from bridge.storage.errors import DatabaseError, InUse, Unavailable, UnsuitableServer
 from bridge.storage.migrations import VERSION_TABLE, peek_version
 from bridge.storage.postgres_connection import PostgresPlace, connect, require_suitable
@@ -88,12 +88,6 @@ def _why_not(reason: CannotCopy, to: Literal["postgresql", "sqlite"]) -> str:
     goes_on = "nothing was moved, and the line goes on where it is"
     if isinstance(reason, OtherTables):
         return f"{reason.table}: not as this program made it; {goes_on}. Take away what was added by hand, and repeat this"
-    if isinstance(reason, NotTaken):
-        stay = " Take `database` out of the configuration until then." if to == "postgresql" else ""
-        return (
-            f"{reason.table}: a row has a value that {to} does not take, as a damaged page leaves it; {goes_on}.{stay} "
-            "Repeat this when the conversations of now have ended; or restore a backup (`quietline restore`)"
-        )
     again = f" If the line ran on its files after a try that was broken off: {EMPTY_ONE}" if to == "postgresql" else ""
     return (
         f"the two databases differ in {reason.table}: each has something of its own, nothing was removed. Look which one "

@@ -7,8 +7,7 @@ from typing import cast
 
 import pytest
 
-from bot.model.actions import DESK
-from bridge.app.module_check import AGAIN_SECONDS, LOOK_SECONDS, ROW, TELL_SECONDS, ModuleCheck
+from bridge.app.module_check import AGAIN_SECONDS, LOOK_SECONDS, TELL_SECONDS, ModuleCheck
 from bridge.matrix.api.module_api import ENFORCED, HomeserverUnreachable, ModuleClient, ModuleHealth, ModuleNotLoaded
 from bridge.tables import line_state
 from tests.fakes.bridge_harness import BridgeHarness
@@ -55,16 +54,6 @@ async def test_a_missing_module_is_told_once_a_day_while_it_lasts(
     for fails in (NOT_LOADED, None, NOT_LOADED):
         await look(fails)
     assert counts == [0, 1, 1, 2, 2, 3]
-
-
-async def test_the_desk_is_told_where_to_look_and_somebody_is_called(harness: BridgeHarness) -> None:
-    """By the way of every alarm: the message names the doctor's row, and the person on call is called."""
-    module = FakeModule()
-    module.fails = NOT_LOADED
-    await harness.run()
-    await ModuleCheck(harness.services, module_client=cast("ModuleClient", module)).run_once()
-    await harness.wait_until_drained(standing=1)  # the call: there is no pager here
-    assert [body for body in harness.messages_shown(DESK, notices=True) if ROW in str(body)]
 
 
 SETTING = "redaction_retention_period: it must not be null, which keeps redacted words for ever"

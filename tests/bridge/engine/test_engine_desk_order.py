@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bot.decide import decide
-from bot.model.actions import DESK, SendMessage
+from bot.model.actions import DESK
 from bot.model.desk import Facts
 from bot.model.events import Event, MemberJoined, MessageSent, TimerDue
 from bot.model.feature import Step
@@ -99,18 +99,6 @@ async def test_news_of_the_desk_are_committed_together(harness: BridgeHarness, m
     assert counts == [engine.MAX_TOGETHER] * 2
     desk = harness.engine.desk
     assert len(desk.threads) == 100
-
-
-async def test_a_bug_in_one_of_many_news_costs_that_one(harness: BridgeHarness, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The others are decided once more, one by one, and none of them is done twice."""
-    await harness.engine.load()
-    await harness.deliver(DESK, *(queued(n) for n in range(20)))
-    DecidedEvents(monkeypatch, fails=queued(7))
-    await harness.run()
-    await harness.wait_until_drained()
-    assert await harness.count("dead_letter") == 1
-    cards = [a.ref for _, a in harness.shown if isinstance(a, SendMessage) and a.ref.startswith("card:")]
-    assert sorted(cards) == [f"card:{n:032x}" for n in range(20) if n != 7]
 
 
 async def test_the_desk_works_before_strangers(harness: BridgeHarness) -> None:

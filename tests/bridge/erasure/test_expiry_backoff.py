@@ -10,7 +10,7 @@ from bridge.erasure.expiry import (
     BATCH,
     MAX_WAIT,
 )
-from bridge.matrix.api.http_client import HomeserverError, Permanent, Transient
+from bridge.matrix.api.http_client import HomeserverError, Transient
 from bridge.storage.database import Transaction
 from bridge.tables import room_events
 from tests.fakes.erasure_harness import ErasureHarness, FakeRooms
@@ -78,16 +78,3 @@ async def test_a_room_that_fails_for_days_starves_no_other(erasure: ErasureHarne
         erasure.harness.clock.at += MAX_WAIT
         await erasure.expiry.run_once()
     assert not any(rooms.events.values())
-
-
-async def test_the_desk_hears_of_a_room_and_not_of_each_message(erasure: ErasureHarness) -> None:
-    """What is refused for good is tried again every hour; of fifty such messages the desk hears twice in a day."""
-    rooms = FailingRooms(Permanent(403, "M_FORBIDDEN"))
-    await over(erasure, rooms, broken=50, other=1)
-    rooms.bad = {event_id for event_id in rooms.events if BROKEN in event_id}
-    for _ in range(24 * 6):
-        await erasure.expiry.run_once()
-        erasure.harness.clock.at += 600
-    assert erasure.harness.alerts == ["message not_redacted"] * 2
-    assert rooms.tried[BROKEN] >= 24 * 50
-    assert rooms.events[f"${OTHER}0"] == ""

@@ -194,26 +194,6 @@ async def test_a_hold_keeps_a_thread_from_being_closed(erasure: ErasureHarness) 
     assert not any(erasure.rooms.events.values())
 
 
-async def test_a_text_to_a_parked_thread_begins_a_new_conversation(erasure: ErasureHarness) -> None:
-    """While the old room is being erased a text gets a new designation and no room of the old; nothing is lost."""
-    owner = await erasure.create_thread_room()
-    await erasure.send_message(owner, "!close")
-    await _pass(erasure, owner, 600, "close")
-    again = await erasure.harness.receive_text("it is me", message_id="again")
-    await erasure.harness.wait_until_drained()
-    assert again == owner
-    thread = await erasure.harness.thread(owner)
-    assert thread.lifecycle.state is ThreadState.WAITING
-    assert thread.designation != ""
-    (row,) = await erasure.harness.database.fetch("SELECT room_id, designation FROM thread WHERE id = $1", owner)
-    assert (row["room_id"], row["designation"]) == (None, thread.designation)
-    assert erasure.harness.messages_shown(owner)[-1] == "it is me"
-    erasure.harness.clock.at += CLIENTS
-    await erasure.run_to_end()
-    assert await erasure.harness.database.fetchval("SELECT COUNT(*) FROM thread") == 1
-    assert await erasure.harness.vault.has_key(owner)
-
-
 async def test_a_text_while_a_thread_ends_is_another_ones(erasure: ErasureHarness) -> None:
     """A texter whose thread ends between look-up and commit is taken in as a stranger, with every word."""
     owner = await erasure.create_thread_room()
@@ -263,22 +243,6 @@ async def _pass(erasure: ErasureHarness, owner: str, seconds: float, key: str) -
     )
     await erasure.harness.deliver(owner, TimerDue(key=key))
     await erasure.harness.wait_until_drained()
-
-
-async def test_an_order_does_not_wait_behind_what_is_over_by_itself(erasure: ErasureHarness) -> None:
-    """With ten rooms being erased since earlier, what a supervisor closed now goes first."""
-    owner = await erasure.create_thread_room()
-    query = """INSERT INTO erasure (id, kind, subject, thread, step, due, grace, began)
-               VALUES ($1, 'room', $1, '', 'redact', $2, $3, 0)"""
-    for number in range(10):
-        values = (f"!old{number}", erasure.harness.clock.at - 60, CLIENTS)
-        await erasure.harness.database.commit(lambda transaction, values=values: transaction.execute(query, *values))  # type: ignore[misc]
-    await erasure.send_message(owner, "!close now")
-    while await erasure.harness.database.fetchval("SELECT step FROM erasure WHERE subject = $1", ROOM) != "empty":
-        assert (
-            await erasure.harness.database.fetchval("SELECT COUNT(*) FROM erasure WHERE id = subject AND tries = 0") == 10
-        )
-        await erasure.runner.run_once()
 
 
 @pytest.mark.parametrize("step", STEPS)

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from bridge.erasure.certificate import FOREIGN_UPLOADS
-from bridge.erasure.room_steps import NOT_OURS
-from bridge.matrix.api.module_api import STILL_THERE, HomeserverUnreachable, ModuleRequestRejected
 from bridge.matrix.rooms import media
 from bridge.matrix.rooms.room_state import Room, record_room
 from bridge.storage.database import Transaction
@@ -28,25 +25,6 @@ async def restore(erasure: ErasureHarness, *addresses: str) -> None:
         await erasure_jobs.begin(transaction, kind=erasure_jobs.ROOM, subject=ROOM, thread="", grace=2.0, now=now)
 
     await erasure.harness.database.commit(commit)
-
-
-async def until_uploads(erasure: ErasureHarness) -> None:
-    """Perform the steps before the one that deletes uploads."""
-    while await erasure.harness.database.fetchval("SELECT step FROM erasure") != "uploads":
-        erasure.harness.clock.at += await erasure.runner.run_once()
-
-
-async def test_an_upload_of_others_is_counted_once_while_another_stays(erasure: ErasureHarness) -> None:
-    """The step is tried again for the one that the homeserver cannot remove."""
-    await restore(erasure, ONE, TWO)
-    await until_uploads(erasure)
-    erasure.rooms.delete_faults += [
-        ModuleRequestRejected(403, NOT_OURS),
-        *(HomeserverUnreachable(503, STILL_THERE) for _ in range(3)),
-    ]
-    await erasure.run_to_end()
-    (certificate,) = await erasure.certificates()
-    assert (certificate["gone"]["uploads"], certificate["left"][FOREIGN_UPLOADS]) == (1, 1)
 
 
 async def test_an_upload_that_is_noted_after_the_last_look_is_deleted(erasure: ErasureHarness) -> None:

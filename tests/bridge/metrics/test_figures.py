@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import math
-from functools import partial
 from pathlib import Path
 
 import pytest
 
-from bot.model.actions import DESK, SendSms
+from bot.model.actions import DESK
 from bot.model.desk import Desk, DeskMember, QueueEntry, Role
 from bot.model.events import TextArrived
 from bot.model.flood import CrowdEntry, Flood
@@ -17,10 +16,9 @@ from bridge.matrix.room_keys import confirmed_identities
 from bridge.metrics.server import CANARY_FILE, CANARY_SECONDS, MetricsServer
 from bridge.storage.database import Transaction
 from bridge.storage.serialization import kind_name
-from bridge.tables import dead_letters, erasure_jobs, inbox, line_state, outbox, sent_texts
+from bridge.tables import dead_letters, erasure_jobs, inbox, line_state, sent_texts
 from bridge.tables.dead_letters import DeadLetter
 from bridge.tables.inbox import InboxRow
-from bridge.tables.outbox import OutboxRow
 from bridge.tables.sent_texts import SentTextRow
 from tests.bridge.metrics.samples import value
 from tests.fakes.bridge_harness import HANDSET, BridgeHarness
@@ -37,18 +35,6 @@ async def test_an_empty_line_has_zeros_and_says_what_it_does_not_know(metrics: M
     assert value(text, "quietline_clock_trusted") == 1
     assert value(text, "quietline_module_ok") == 1
     assert value(text, "quietline_disk_free_bytes") > 0
-
-
-async def test_what_waits_to_leave_is_counted_and_has_an_age(harness: BridgeHarness, metrics: MetricsServer) -> None:
-    """The oldest row of the outbox gives the age, and each transport its number."""
-    now = int(harness.clock.now())
-    rows = (("matrix", 300), ("carrier", 120), ("matrix", 10))
-    for number, (transport, age) in enumerate(rows):
-        row = OutboxRow("card", transport, kind_name(SendSms), f"txn{number}", b"")
-        await harness.database.commit(partial(outbox.append, owner=DESK, row=row, created=now - age))
-    text = await metrics.text()
-    assert value(text, "quietline_outbox_oldest_seconds") == 300
-    assert [value(text, "quietline_outbox_rows", {"to": to}) for to in ("matrix", "carrier", "page")] == [2, 1, 0]
 
 
 async def test_what_a_person_must_look_into_is_counted(harness: BridgeHarness, metrics: MetricsServer) -> None:

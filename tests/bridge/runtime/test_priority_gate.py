@@ -120,10 +120,3 @@ async def test_those_that_wait_go_in_the_pause(monkeypatch: pytest.MonkeyPatch) 
     order.append("ended")
     await asyncio.wait_for(waiting, STEP_TIMEOUT)
     assert order == ["words end", "words again", "ended", "turn"]
-
-
-async def test_talk_without_a_pause_starves_nothing() -> None:
-    """While words never cease, turns are taken all the same."""
-    talk = PriorityGate()
-    with talk.foreground():
-        assert await together(talk, 2) == 1

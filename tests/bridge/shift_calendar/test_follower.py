@@ -178,18 +178,6 @@ async def test_what_cannot_be_used_leaves_the_copy_and_is_told_once(
         assert (state.read_at, state.failing_since, state.told) == (at.harness.clock.now(), 0.0, False)
 
 
-async def test_without_any_copy_nobody_is_on_shift_and_it_is_told(tmp_path: Path) -> None:
-    """A calendar that never could be read has no age; that is told once as well, over a start."""
-    async with following(tmp_path) as at:
-        await at.look()
-        await at.look(60)
-        at.follower = at.again()
-        await at.follower.load()
-        await at.look(3600)
-        assert at.follower.shifts is None
-        assert await at.told() == [CalendarUnread(problem=CalendarProblem.UNREACHABLE)]
-
-
 async def test_an_address_is_asked_again_and_its_copy_stays(tmp_path: Path) -> None:
     """Half an hour after one that was well, sooner after one that was not; supervisors hear of it after an hour."""
     (tmp_path / "address").write_text("https://plan.agency.org/secret.ics", encoding="utf-8")
@@ -211,24 +199,6 @@ async def test_an_address_is_asked_again_and_its_copy_stays(tmp_path: Path) -> N
         await at.look(3600)
         assert (await at.told())[1:] == [CalendarUnread(problem=CalendarProblem.REFUSED, hours=1)]
         assert at.on == {ANA}
-
-
-async def test_entries_of_nobody_are_told_once(tmp_path: Path) -> None:
-    """The first of them by their time, the others as a number; a change of something else tells them no second time."""
-    file = tmp_path / "plan.ics"
-    odd = [entry(f"DTSTART:{later(3600 * n)}", "DURATION:PT1H", who="Ana Smith") for n in range(1, 8)]
-    wrong = entry("DTSTART:20270101T000000Z", "DURATION:PT1S", "RRULE:FREQ=SECONDLY")
-    put(file, calendar(each_day(**ALL_DAY), wrong, *odd))
-    async with following(tmp_path) as at:
-        await at.look()
-        times = tuple(START + 3600 * n for n in range(1, 6))
-        assert await at.told() == [CalendarRead(nameless=times, more=2, unread=1)]
-        put(file, calendar(each_day(**ALL_DAY), each_day(who="ben", **ALL_DAY), wrong, *odd))
-        await at.look(5)
-        assert (await at.told())[1:] == [CalendarRead()]
-        put(file, calendar(each_day(**ALL_DAY), wrong, *odd[3:]))
-        await at.look(4 * 3600)
-        assert (await at.told())[2:] == [CalendarRead()]
 
 
 async def test_nothing_of_the_calendar_is_logged_or_stored_in_clear(

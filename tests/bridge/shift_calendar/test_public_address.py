@@ -125,16 +125,6 @@ async def test_a_name_that_leads_inside_is_not_connected_to(tmp_path: Path, addr
         assert there.asked == []
 
 
-async def test_an_address_in_the_url_is_looked_at_as_well() -> None:
-    """It is asked of no resolver, and refused where it is connected to."""
-    async with await asyncio.start_server(lambda _reader, writer: writer.close(), "127.0.0.1", 0) as listening:
-        port = listening.sockets[0].getsockname()[1]
-        for host in ("127.0.0.1", "[::1]", "2130706433", "127.1"):
-            verdict = await problem(fetch(f"https://{host}:{port}/", most=MOST))
-            assert verdict in {CalendarProblem.REFUSED, CalendarProblem.UNREACHABLE}
-        assert await problem(fetch(f"https://127.0.0.1:{port}/", most=MOST)) is CalendarProblem.REFUSED
-
-
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 async def test_a_redirect_is_refused(tmp_path: Path, status: int) -> None:
     """Also one to this machine: nothing but the first request is made."""

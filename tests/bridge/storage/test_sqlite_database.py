@@ -233,25 +233,6 @@ async def test_a_panic_fails_its_commit_and_nothing_else(database: SqliteDatabas
     assert await database.fetchval("SELECT COUNT(*) FROM parent") == 1
 
 
-async def test_values_and_rows_come_back_as_they_are(database: SqliteDatabase) -> None:
-    """Every kind of value, a NUL, an index out of order; a row by name, by position, as a dict; its text shows none."""
-    values = ("with a NUL \0 and ü", b"\0\xff", 2**62, 0.5, None)
-    await database.commit(lambda transaction: transaction.execute("CREATE TABLE kinds (a, b, c, d, e)"))
-    query = "INSERT INTO kinds VALUES ($2, $1, $4, $3, $5) RETURNING a, b AS bytes, c, d, e"
-    row = await database.commit(
-        lambda transaction: transaction.fetchrow(query, values[1], values[0], values[3], values[2], values[4])
-    )
-    assert row is not None
-    assert tuple(row) == values
-    assert (row["bytes"], row[0], len(row)) == (values[1], values[0], 5)
-    assert dict(row) == dict(zip(("a", "bytes", "c", "d", "e"), values, strict=True))
-    assert repr(row) == "<row of a, bytes, c, d, e>"
-    assert await database.fetchval("SELECT b FROM kinds") == values[1]
-    assert await database.fetch("SELECT a FROM kinds WHERE c IS NULL") == []
-    assert await database.fetchrow("SELECT a FROM kinds WHERE c IS NULL") is None
-    assert await database.fetchval("SELECT a FROM kinds WHERE c IS NULL") is None
-
-
 @pytest.mark.parametrize(
     ("statement", "values", "error"),
     [

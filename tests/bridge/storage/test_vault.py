@@ -109,14 +109,6 @@ async def test_without_a_key_nothing_is_sealed(vault: Vault) -> None:
     assert await vault.owners() == set()
 
 
-async def test_create_again_changes_nothing(vault: Vault, keys: KeyFile) -> None:
-    """Creating twice, even at once and by two vaults, keeps the first key."""
-    await asyncio.gather(*(vault.create("t1") for _ in range(20)))
-    sealed = await vault.seal("t1", "body", b"words")
-    await vault_over(keys).create("t1")
-    assert await vault_over(keys).open("t1", "body", sealed) == b"words"
-
-
 async def test_another_vault_key_opens_nothing(vault: Vault, keys: KeyFile) -> None:
     """With the wrong vault key every door is `CannotOpen`, and the check at the start says so in a sentence."""
     await vault.check_key()
@@ -179,23 +171,6 @@ async def test_a_key_read_while_it_is_destroyed_is_not_kept() -> None:
     with pytest.raises(CannotOpen):
         await reading
     assert not vault._cache
-
-
-async def test_a_loaded_key_needs_no_disk() -> None:
-    """Once loaded, sealing and opening run to their end without giving up the thread; the least used key is forgotten."""
-    keys = RamKeys()
-    vault = vault_over(keys, cached_keys=2)
-    for owner in ("a", "b"):
-        await vault.create(owner)
-    assert keys.reads == 0
-    with pytest.raises(StopIteration) as stop:
-        vault.seal("a", "body", b"words").send(None)
-    sealed = stop.value.value
-    await vault.create("c")
-    assert await vault.open("a", "body", sealed) == b"words"
-    assert keys.reads == 0
-    await vault.load("b")
-    assert keys.reads == 1
 
 
 @given(a=st.tuples(ANY_TEXT, ANY_TEXT), b=st.tuples(ANY_TEXT, ANY_TEXT))

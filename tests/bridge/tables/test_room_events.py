@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from bot.model.actions import (
-    DESK,
     RECAP,
     THREAD,
     Action,
@@ -32,7 +31,7 @@ from bridge.tables.outbox import number_of
 from tests.bridge.outbound.test_recap import RecapHarness, typed
 from tests.e2e.polling import wait_until
 from tests.fakes.bridge_harness import BridgeHarness
-from tests.fakes.ingest_harness import ADA, DAY, DESK_ROOM, OFFICE_ROOM, THREAD_ROOM, IngestHarness, message
+from tests.fakes.ingest_harness import ADA, DESK_ROOM, THREAD_ROOM, IngestHarness
 from tests.fakes.room_sender_harness import RoomSenderHarness
 
 
@@ -179,23 +178,6 @@ async def test_a_redaction_on_hold_blocks_nothing_behind_it(harness: BridgeHarne
     assert ("other" in said, "secret" in said, edge.redacted) == (True, False, [])
 
 
-async def test_what_is_said_at_the_desk_has_its_time_from_the_start(harness: BridgeHarness) -> None:
-    """A message at the desk or in an office goes a day after it was noted; one in a thread has no time yet."""
-    ingest = IngestHarness(harness)
-    await ingest.create_rooms()
-    await harness.vault.create(DESK)
-    text = {"msgtype": "m.text", "body": "words"}
-    for room, event_id in ((DESK_ROOM, "$desk"), (OFFICE_ROOM, "$office"), (THREAD_ROOM, "$thread")):
-        await ingest.take(message(text, room=room, event_id=event_id))
-    noted = await index(harness)
-    expires_at = int(harness.clock.now()) + DAY
-    assert {name: row["expires"] for name, row in noted.items()} == {
-        "$desk": expires_at,
-        "$office": expires_at,
-        "$thread": None,
-    }
-
-
 async def test_read_receipts_reach_the_thread_they_are_of(harness: BridgeHarness) -> None:
     """Who has read a thread's event is told to the thread; what is read at the desk concerns nobody.
 
@@ -209,14 +191,3 @@ async def test_read_receipts_reach_the_thread_they_are_of(harness: BridgeHarness
     assert await ingest.take(receipt) == [(ingest.thread, MessageRead(place=THREAD, user=ADA, event_id="$x"))]
     assert await ingest.take(events.ReadReceipt(room_id=DESK_ROOM, user_id=ADA, event_id="$x")) == []
     assert await index(harness) == {}
-
-
-async def test_a_room_on_its_way_down_is_noted_and_not_heard(harness: BridgeHarness) -> None:
-    """What a person still says in a room that is no longer the thread's is erased with it, and is nobody's words."""
-    ingest = IngestHarness(harness)
-    await ingest.create_rooms()
-    await harness.database.commit(
-        lambda transaction: transaction.execute("UPDATE matrix_room SET owner = '' WHERE room_id = $1", THREAD_ROOM)
-    )
-    assert await ingest.take(message({"msgtype": "m.text", "body": "too late"}, event_id="$late")) == []
-    assert set(await index(harness)) == {"$late"}
