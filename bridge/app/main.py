@@ -59,7 +59,7 @@ SWITCH_INTERVAL = 0.0002
 """Python's thread switch interval, in seconds."""
 REPLACED = (
     "replaced by another bridge: the homeserver has a device of this identity that was not made here, and ours is deleted. "
-    "Two bridges on one line would delete each other's for ever. Stop the other, and start this one fifteen minutes later"
+    "Two bridges on one line would delete each other's for ever. Stop the other, and start this one with --take-over"
 )
 
 IN_USE = (

@@ -53,11 +53,10 @@ _IDENTITY: Final = (
         sender_key TEXT NOT NULL,
         PRIMARY KEY (user_id, sender_key)
     )""",
-    # Devices of the identity that we do not use: our earlier ones (`ours`) and when they ended; others and when first seen.
+    # Devices that the identity used before, and when they ended.
     """CREATE TABLE matrix_earlier_device (
         user_id   TEXT    NOT NULL,
         device_id TEXT    NOT NULL,
-        ours      BOOLEAN NOT NULL,
         at_ms     BIGINT  NOT NULL,
         PRIMARY KEY (user_id, device_id)
     )""",

@@ -125,9 +125,9 @@ class Identity:
             await database.commit(lambda transaction: self.replace_device(transaction, new_device, now_ms=now_ms))
             self.since_ms = now_ms
             account, is_ready = await self.use_device(new_device), False
-        if not is_ready:
+        if take_over or not is_ready:
             # The replacement of an earlier device included the check for another bridge.
-            is_known = introduced or await identity_table.has_earlier_device(database, user_id)
+            is_known = introduced or bool(await identity_table.earlier_devices(database, user_id))
             await self.register(account, take_over=take_over or is_known)
         self.client.device_id = self.device_id
         return self
@@ -262,15 +262,15 @@ class Identity:
         if master_key_of(answer, self.user_id) not in {"", master_key(self)}:
             raise IdentityInUse(self.user_id)
         devices = await client.request("GET", "devices")
+        if await self.is_used_elsewhere(list(objects_in(devices.get("devices")))):
+            raise IdentityInUse(self.user_id)
+
+    async def is_used_elsewhere(self, devices: list[Json]) -> bool:
+        """Whether one of these devices is not ours, and was seen within fifteen minutes or at a time that is not told."""
         since = int(time.time() * 1000) - IN_USE_MS
-        rows = await identity_table.earlier_devices(self.database, self.user_id)
-        ours = {self.device_id, *(row["device_id"] for row in rows if row["ours"])}
-        for device in objects_in(devices.get("devices")):
-            if device.get("device_id") in ours:
-                continue
-            last_seen = device.get("last_seen_ts")
-            if not isinstance(last_seen, int) or isinstance(last_seen, bool) or last_seen > since:
-                raise IdentityInUse(self.user_id)
+        ours = {self.device_id, *await identity_table.earlier_devices(self.database, self.user_id)}
+        times = [device.get("last_seen_ts") for device in devices if device.get("device_id") not in ours]
+        return any(not isinstance(at, int) or isinstance(at, bool) or at > since for at in times)
 
     async def _delete_other_devices(self, client: HomeserverClient) -> None:
         devices = await client.request("GET", "devices")

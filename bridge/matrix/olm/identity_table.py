@@ -1,10 +1,9 @@
-"""The tables `matrix_identity` and `matrix_earlier_device`: the device of each of our identities, and its other devices.
+"""The tables `matrix_identity` and `matrix_earlier_device`: the device of each of our identities, and its earlier ones.
 
 Rules of this module: an identity has one device, used `since_ms`, and `ready` once the homeserver has all of its keys. The
 cursor says how far its `/sync` was committed, and the columns `heard_…` name the newest event of it, with the homeserver's
-time. A row with that event and without a cursor means a rollback of the homeserver, with no sync committed since. An
-earlier device is one of ours (`ours`), with the time of its end, or another's, with the time when it was first seen. Times
-are milliseconds since the epoch.
+time. A row with that event and without a cursor means a rollback of the homeserver, with no sync committed since. Earlier
+devices are kept with the time of their end. Times are milliseconds since the epoch.
 """
 
 from __future__ import annotations
@@ -54,9 +53,9 @@ async def insert(transaction: Transaction, user_id: str, device_id: str, *, now_
 
 async def replace_device(transaction: Transaction, user_id: str, *, old_device: str, new_device: str, now_ms: int) -> None:
     """Give an identity a device that the homeserver does not know yet; the previous one becomes an earlier one of ours."""
-    query = """INSERT INTO matrix_earlier_device (user_id, device_id, ours, at_ms) VALUES ($1, $2, $3, $4)
-           ON CONFLICT (user_id, device_id) DO UPDATE SET ours=excluded.ours, at_ms=excluded.at_ms"""
-    await transaction.execute(query, user_id, old_device, True, now_ms)
+    query = """INSERT INTO matrix_earlier_device (user_id, device_id, at_ms) VALUES ($1, $2, $3)
+           ON CONFLICT (user_id, device_id) DO UPDATE SET at_ms=excluded.at_ms"""
+    await transaction.execute(query, user_id, old_device, now_ms)
     query = "UPDATE matrix_identity SET device_id=$2, ready=$3, since_ms=$4 WHERE user_id=$1"
     await transaction.execute(query, user_id, new_device, False, now_ms)
 
@@ -107,19 +106,7 @@ async def forget_room(transaction: Transaction, room_id: str) -> None:
     await transaction.execute(query, room_id)
 
 
-async def earlier_devices(reader: Reader, user_id: str) -> list[Row]:
-    """Return `device_id`, `ours`, `at_ms` of the devices that an identity does not use."""
-    return await reader.fetch("SELECT device_id, ours, at_ms FROM matrix_earlier_device WHERE user_id=$1", user_id)
-
-
-async def has_earlier_device(reader: Reader, user_id: str) -> bool:
-    """Whether an identity had another device of ours before."""
-    query = "SELECT 1 FROM matrix_earlier_device WHERE user_id=$1 AND ours"
-    return await reader.fetchval(query, user_id) is not None
-
-
-async def record_foreign_device(transaction: Transaction, user_id: str, device_id: str, *, now_ms: int) -> None:
-    """Note a device that is not ours, if it is new."""
-    query = """INSERT INTO matrix_earlier_device (user_id, device_id, ours, at_ms) VALUES ($1, $2, $3, $4)
-           ON CONFLICT DO NOTHING"""
-    await transaction.execute(query, user_id, device_id, False, now_ms)
+async def earlier_devices(reader: Reader, user_id: str) -> dict[str, int]:
+    """Return the devices that an identity used before, each with the time of its end."""
+    rows = await reader.fetch("SELECT device_id, at_ms FROM matrix_earlier_device WHERE user_id=$1", user_id)
+    return {row["device_id"]: int(row["at_ms"]) for row in rows}

@@ -4,10 +4,9 @@ After a rollback of the homeserver it makes one as well.
 
 Rules of this module: the cross-signing keys stay, so that nobody has to confirm anything. The old device's outbound
 sessions are retired first, then the new device is committed, then it is uploaded; each step may be repeated after a crash.
-At most one device an hour. If a device that this database did not make was in use within fifteen minutes, another bridge
-has taken over the identity and deleted our device: then this bridge ends, because two would delete each other's devices for
-ever. If the homeserver does not say when a device was used (Synapse does not, for application services), the time when it
-was first seen here counts; so a person who starts this bridge again after fifteen minutes takes the identity back.
+At most one device an hour. If a device that this database did not make may be in use, another bridge has taken over the
+identity and deleted our device: then this bridge ends, because two would delete each other's devices for ever; a person
+who starts it with `--take-over` takes the identity back.
 
 Source: https://spec.matrix.org/latest/client-server-api/#get_matrixclientv3devices
 """
@@ -20,15 +19,13 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 from bridge.matrix.api.http_client import IdentityTakenOver, Permanent, TokenRefused, UnknownDevice
-from bridge.matrix.api.json_fields import Json, objects_in, strings_in
+from bridge.matrix.api.json_fields import Json, objects_in
 from bridge.matrix.olm import identity_table
-from bridge.matrix.olm.identity import IN_USE_MS, Identity
+from bridge.matrix.olm.identity import Identity
 from bridge.matrix.room_keys.outbound_table import retire_sessions_of
 from bridge.runtime import log
-from bridge.runtime.clock import to_bridge_time
 from bridge.runtime.crash_points import CrashPoint
 from bridge.services import Services
-from bridge.storage.database import Transaction
 
 MIN_INTERVAL_MS: Final = 3_600_000
 """Between two devices: a person who deletes them on purpose, or a fault of ours, must not cause a flood of devices."""
@@ -92,32 +89,12 @@ class DeviceRenewal:
         return list(objects_in(answer.get("devices")))
 
     async def _refuse_if_replaced(self, devices: list[Json]) -> None:
-        now = int(self._clock.now() * 1000)
-        rows = await identity_table.earlier_devices(self._identity.database, self._identity.user_id)
-        ours = {row["device_id"] for row in rows if row["ours"]}
-        met = {row["device_id"]: int(row["at_ms"]) for row in rows if not row["ours"]}
-        strange = [
-            (device_id, device.get("last_seen_ts"))
-            for device in devices
-            for device_id in strings_in([device.get("device_id")])
-            if device_id not in ours
-        ]
-        await self._identity.database.commit(
-            lambda transaction: self._record_foreign_devices(transaction, [name for name, _ in strange], now)
-        )
-        for device_id, last_seen in strange:
-            used: float = met.get(device_id, now)
-            if isinstance(last_seen, int) and not isinstance(last_seen, bool):
-                used = to_bridge_time(self._clock, last_seen / 1000) * 1000
-            if now - used < IN_USE_MS:
-                raise IdentityTakenOver(self._identity.user_id)
-        last = max((int(row["at_ms"]) for row in rows if row["ours"]), default=None)
-        if last is not None and 0 <= now - last < MIN_INTERVAL_MS:
+        if await self._identity.is_used_elsewhere(devices):
+            raise IdentityTakenOver(self._identity.user_id)
+        earlier = await identity_table.earlier_devices(self._identity.database, self._identity.user_id)
+        age = int(self._clock.now() * 1000) - max(earlier.values(), default=-MIN_INTERVAL_MS)
+        if 0 <= age < MIN_INTERVAL_MS:
             raise UnknownDevice(0, "QUIETLINE_DEVICE_TOO_SOON", RETRY_SECONDS)
-
-    async def _record_foreign_devices(self, transaction: Transaction, devices: list[str], now: int) -> None:
-        for device_id in devices:
-            await identity_table.record_foreign_device(transaction, self._identity.user_id, device_id, now_ms=now)
 
     async def _replace(self) -> None:
         user_id, now = self._identity.user_id, int(self._clock.now() * 1000)
