@@ -20,7 +20,7 @@ from deploy.carrier.outside_view import check_dns
 from deploy.carrier.vendor_copies import check_copies
 from deploy.carrier.vendor_probes import GATEWAYS, LOGIN_PROBES, LoginProbe
 from deploy.carrier.webhook_signatures import SIGNERS, SignedRequest
-from deploy.inspect.check_report import CheckReport, CheckResult, merge
+from deploy.inspect.check_report import CheckReport, CheckResult, fault, merge, warning, well
 
 if TYPE_CHECKING:
     from bridge.config.sections import Config, PhoneLine
@@ -97,22 +97,20 @@ def check_public_address(config: Config) -> CheckResult:
         ok, what = _address_for_phone(carrier, base.scheme, ours, theirs)
         return CheckResult(name=name, ok=ok, what=what, do="" if ok else _GIVE_HTTPS)
     if is_loopback_host(theirs):
-        return CheckResult(name=name, ok=True, what="the carrier is on this machine")
+        return well(name, "the carrier is on this machine")
     do = _GIVE_HTTPS
     if is_loopback_host(ours):
-        what = "is this machine's own: a carrier elsewhere that calls it calls itself"
-        return CheckResult(name=name, ok=False, what=what, do=do)
+        return fault(name, "is this machine's own: a carrier elsewhere that calls it calls itself", do)
     if is_private_host(theirs) and is_private_host(ours) and base.scheme != "https":
         # A gateway on the agency's own network may not support https: that is accepted, with a warning.
-        what = "is plain http in a network of ours: whoever is in it reads every text"
-        return CheckResult(name=name, ok=True, warning=True, what=what, do=_KEEP_APART)
+        return warning(name, "is plain http in a network of ours: whoever is in it reads every text", _KEEP_APART)
     if is_private_host(theirs):
-        return CheckResult(name=name, ok=True, what="the carrier is in a network of ours, and calls by https")
+        return well(name, "the carrier is in a network of ours, and calls by https")
     if is_private_host(ours):
-        return CheckResult(name=name, ok=False, what="is of a private network, which the carrier is not in", do=do)
+        return fault(name, "is of a private network, which the carrier is not in", do)
     if base.scheme != "https":
-        return CheckResult(name=name, ok=False, what="is plain http: everybody on the way reads every text", do=do)
-    return CheckResult(name=name, ok=True, what="is https, and not of a private network")
+        return fault(name, "is plain http: everybody on the way reads every text", do)
+    return well(name, "is https, and not of a private network")
 
 
 def _address_for_phone(carrier: SmsGate, scheme: str, ours: str, theirs: str) -> tuple[bool, str]:
@@ -136,10 +134,9 @@ def check_encryption(line: PhoneLine) -> list[CheckResult]:
     if not isinstance(carrier, SmsGate) or not carrier.through_server:
         return []
     if carrier.passphrase_file is not None:
-        return [CheckResult(name=name, ok=True, what="words and numbers are encrypted on the way to the phone")]
+        return [well(name, "words and numbers are encrypted on the way to the phone")]
     what = "the server between us and the phone can read every text of ours, and to whom it goes"
-    do = "Give lines.0.carrier.passphrase_file a passphrase, and the app the same one."
-    return [CheckResult(name=name, ok=True, warning=True, what=what, do=do)]
+    return [warning(name, what, "Give lines.0.carrier.passphrase_file a passphrase, and the app the same one.")]
 
 
 def _login_probes(line: PhoneLine) -> tuple[LoginProbe, ...]:
@@ -164,22 +161,22 @@ async def _ask_login(http: CarrierHttp, probe: LoginProbe) -> CheckResult:
             f"The {what} was not asked about, and may be right. Does {urlsplit(probe.url).hostname} run, has this machine "
             "a way there (internet, name server, firewall), and is lines.0.carrier.api_base right? Then ask again."
         )
-        return CheckResult(name=name, ok=False, what="the carrier cannot be reached", do=do)
+        return fault(name, "the carrier cannot be reached", do)
     if probe.right(got) and probe.proves:
-        return CheckResult(name=name, ok=True, what=probe.proves)
+        return well(name, probe.proves)
     if probe.right(got):
-        return CheckResult(name=name, ok=True, what=f"the carrier takes the {what}", do=probe.leaves)
+        return well(name, f"the carrier takes the {what}", probe.leaves)
     if got.status in REFUSALS:
         do = "Compare account and secret files of lines.0.carrier with the vendor's console, or the gateway's own file."
-        return CheckResult(name=name, ok=False, what=f"{REFUSES} the {what} ({got.status})", do=do)
+        return fault(name, f"{REFUSES} the {what} ({got.status})", do)
     if got.status == 429 or got.outcome_unknown:
         do = "Try again later; see the vendor's status page. After a redirect: is lines.0.carrier.api_base right?"
-        return CheckResult(name=name, ok=False, what=f"the carrier is not well ({got.status})", do=do)
+        return fault(name, f"the carrier is not well ({got.status})", do)
     do = (
         "Is lines.0.carrier.api_base the vendor's, and do account, application, device and key in lines.0.carrier belong "
         "together, as its console shows them?"
     )
-    return CheckResult(name=name, ok=False, what=f"the answer is not what this carrier says to the right {what}", do=do)
+    return fault(name, f"the answer is not what this carrier says to the right {what}", do)
 
 
 def _is_our_refusal(line: PhoneLine, got: HttpResponse) -> bool:
@@ -192,17 +189,15 @@ async def check_reachable(http: CarrierHttp, line: PhoneLine, url: str) -> Check
     got = await send_request(http, "POST", url, form=b"")
     if not isinstance(got, HttpResponse):
         do = "Does the name of listen.public_base_url lead here, is its certificate valid, does the proxy run?"
-        return CheckResult(name=WEBHOOK, ok=False, what="cannot be reached by its public address", do=do)
+        return fault(WEBHOOK, "cannot be reached by its public address", do)
     adapter = CARRIER_KINDS[line.carrier.kind]
     if _is_our_refusal(line, got) and adapter.challenge and got.challenge != adapter.challenge:
         what = f"{adapter.exposure.carrier} is not asked for its credentials by the public address, so no text can come in"
-        do = "The proxy must pass the header `WWW-Authenticate` of an answer on, unchanged."
-        return CheckResult(name=WEBHOOK, ok=False, what=what, do=do)
+        return fault(WEBHOOK, what, "The proxy must pass the header `WWW-Authenticate` of an answer on, unchanged.")
     if _is_our_refusal(line, got):
-        what = "refuses strangers by its public address, asked from this machine"
-        return CheckResult(name=WEBHOOK, ok=True, what=what)
+        return well(WEBHOOK, "refuses strangers by its public address, asked from this machine")
     do = "The proxy must pass `/carriers/` on to listen.host and listen.port, path and all; and the bridge must run."
-    return CheckResult(name=WEBHOOK, ok=False, what=f"somebody else answers by its public address ({got.status})", do=do)
+    return fault(WEBHOOK, f"somebody else answers by its public address ({got.status})", do)
 
 
 async def check_signature(http: CarrierHttp, line: PhoneLine, url: str) -> CheckResult:
@@ -210,16 +205,15 @@ async def check_signature(http: CarrierHttp, line: PhoneLine, url: str) -> Check
     make = SIGNERS.get(line.carrier.kind)
     if make is None:
         what = f"only {CARRIER_KINDS[line.carrier.kind].exposure.carrier} can sign; it cannot be tried from here"
-        return CheckResult(name=WEBHOOK, ok=True, what=what, do="Text the line from a phone of your own to try it.")
+        return well(WEBHOOK, what, "Text the line from a phone of your own to try it.")
     signed: SignedRequest = make(line.carrier, url)
     got = await send_request(http, "POST", url + signed.rest, form=signed.body, headers=signed.headers)
     if isinstance(got, HttpResponse) and got.status in (200, 400):
-        what = "what is signed with our copy of the key for our address is let in"
-        return CheckResult(name=WEBHOOK, ok=True, what=what, do=SIGNATURE_NOTE)
+        return well(WEBHOOK, "what is signed with our copy of the key for our address is let in", SIGNATURE_NOTE)
     if isinstance(got, HttpResponse) and _is_our_refusal(line, got):
         do = (
             "The bridge must have been started since the secrets were written; the proxy must not change the path; "
             "listen.public_base_url must be exactly what the vendor calls; the clock must be right."
         )
-        return CheckResult(name=WEBHOOK, ok=False, what="what is signed with our key for our address is refused", do=do)
-    return CheckResult(name=WEBHOOK, ok=False, what="could not be tried", do="See the check before.")
+        return fault(WEBHOOK, "what is signed with our key for our address is refused", do)
+    return fault(WEBHOOK, "could not be tried", "See the check before.")

@@ -13,7 +13,7 @@ from bridge.carriers.http_request import CarrierHttp, HttpResponse, send_request
 from bridge.carriers.vendors.registry import CARRIER_KINDS
 from bridge.runtime.settings import read_secret
 from deploy.carrier.vendor_probes import bearer
-from deploy.inspect.check_report import CheckResult
+from deploy.inspect.check_report import CheckResult, fault, well
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,9 +37,9 @@ async def check_copies(http: CarrierHttp, line: PhoneLine) -> CheckResult:
         return await _check_telnyx_redaction(http, line)
     exposure = CARRIER_KINDS[line.carrier.kind].exposure
     if exposure.we_delete:
-        return CheckResult(name="erasure", ok=True, what=exposure.we_delete[0], do=MANUAL_CHECKS.get(line.carrier.kind, ""))
+        return well("erasure", exposure.we_delete[0], MANUAL_CHECKS.get(line.carrier.kind, ""))
     what = f"{exposure.carrier} deletes nothing for us: {' '.join(exposure.keeps)}"
-    return CheckResult(name="erasure", ok=True, what=what, do="See `quietline exposure` and the vendor checklist.")
+    return well("erasure", what, "See `quietline exposure` and the vendor checklist.")
 
 
 async def _check_telnyx_redaction(http: CarrierHttp, line: PhoneLine) -> CheckResult:
@@ -54,21 +54,19 @@ async def _check_telnyx_redaction(http: CarrierHttp, line: PhoneLine) -> CheckRe
         name = await _messaging_profile_of(http, settings, number)
         if name is None:
             do = "Each number of the line must be in a messaging profile of this account; see also the login."
-            return CheckResult(name="erasure", ok=False, what="a number's messaging profile cannot be read", do=do)
+            return fault("erasure", "a number's messaging profile cannot be read", do)
         names.add(name)
     profiles = [await _get_data(http, settings, f"/messaging_profiles/{quote(name, safe='')}") for name in sorted(names)]
     if not all(isinstance(profile, dict) for profile in profiles):
-        return CheckResult(name="erasure", ok=False, what="the messaging profile cannot be read", do="See the login.")
+        return fault("erasure", "the messaging profile cannot be read", "See the login.")
     on = [profile for profile in profiles if profile.get("redaction_enabled") is True]
     if any(profile.get("redaction_level") != 1 for profile in on):
         do = "Set redaction_level to 1 on the line's messaging profile, or texts will arrive without words."
-        return CheckResult(name="erasure", ok=False, what="redaction also blanks inbound texts (level 2)", do=do)
+        return fault("erasure", "redaction also blanks inbound texts (level 2)", do)
     if len(on) < len(profiles):
         do = "Ask Telnyx to allow redaction, then set redaction_enabled and redaction_level 1 on the line's profile."
-        return CheckResult(
-            name="erasure", ok=False, what="Telnyx shows texts and numbers in its records: redaction is off", do=do
-        )
-    return CheckResult(name="erasure", ok=True, what="redaction is on: Telnyx masks texts and numbers where it shows them")
+        return fault("erasure", "Telnyx shows texts and numbers in its records: redaction is off", do)
+    return well("erasure", "redaction is on: Telnyx masks texts and numbers where it shows them")
 
 
 async def _messaging_profile_of(http: CarrierHttp, settings: Telnyx, number: str) -> str | None:

@@ -20,7 +20,7 @@ from deploy.data_dir import offline
 from deploy.doctor.postgres_probes import AWAY, postgres_probes, server_problem, sqlite_rows
 from deploy.doctor.probes import NoAnswer, Probe, of_thread
 from deploy.inspect import doctor_database, shared_checks
-from deploy.inspect.check_report import CheckResult
+from deploy.inspect.check_report import CheckResult, fault, well
 from deploy.inspect.staff import SUPERVISOR_LEVEL
 from deploy.inspect.trust import check_first_supervisor, check_staff_trust
 
@@ -90,7 +90,7 @@ def database_probes(layout: Layout, config: Config, pack: Pack | None, *, wait_m
         yield _with_keys("trust", lambda: check_staff_trust(db, config, now=now))
         yield check_desk(db, config)
         yield check_silence(db, config, now=now, age=age)
-        yield CheckResult(name="database", ok=True, what="can be read")
+        yield well("database", "can be read")
 
     again = UNREADABLE if config.database is None else AWAY
     probes = [
@@ -138,7 +138,7 @@ def check_calendar(db: Snapshot, config: Config, now: float) -> CheckResult:
     """Whether the agency's calendar of shifts was read recently. No row contains its file or URL."""
     name = "calendar"
     if config.line.calendar is None:
-        return CheckResult(name=name, ok=True, what="the configuration names no calendar file and no address of one")
+        return well(name, "the configuration names no calendar file and no address of one")
     state = CalendarState.parse(line_state.peek(db, line_state.CALENDAR_STATE))
     hours = (now - state.read_at) / HOUR
     what = f"was last read {hours:.0f} hours ago" if state.read_at else "was never read"
@@ -159,7 +159,7 @@ def check_clock(db: Snapshot) -> CheckResult:
         return doubted
     what = f"was set by {jump} seconds since the bridge last looked"
     do = "Set the machine's clock, and have it synchronised; then a supervisor says !time ok at the desk."
-    return CheckResult(name="clock", ok=False, what=what, do=do)
+    return fault("clock", what, do)
 
 
 def check_desk(db: Snapshot, config: Config) -> CheckResult:
@@ -169,11 +169,11 @@ def check_desk(db: Snapshot, config: Config) -> CheckResult:
     supervisors = sum(level >= SUPERVISOR_LEVEL for level in levels)
     what = f"{len(levels)} are at the desk, {supervisors} of them supervisors"
     if levels and supervisors:
-        return CheckResult(name="desk", ok=True, what=what)
+        return well("desk", what)
     do = "Staff accept their invitation to the desk; `quietline staff list` says who was invited, `staff add` makes more."
     if config.line.rehearsal:
-        return CheckResult(name="desk", ok=True, what=f"{what}; a rehearsal may be empty", do=do)
-    return CheckResult(name="desk", ok=False, what=f"{what}: nobody sees a text, or nobody can put things right", do=do)
+        return well("desk", f"{what}; a rehearsal may be empty", do)
+    return fault("desk", f"{what}: nobody sees a text, or nobody can put things right", do)
 
 
 def check_silence(db: Snapshot, config: Config, *, now: float, age: float) -> CheckResult:
@@ -196,9 +196,8 @@ def check_lock(config: Config, *, wait_ms: int) -> CheckResult:
     name, file = "database lock", config.data_dir / "main.db"
     do = f"End the program that holds it (`fuser -v {file}` names it): no text is stored meanwhile, and none is lost."
     if is_write_locked(file, wait_ms=wait_ms):
-        what = f"another program has held main.db for {wait_ms / 1000:g} seconds: nothing can be stored"
-        return CheckResult(name=name, ok=False, what=what, do=do)
-    return CheckResult(name=name, ok=True, what="nobody keeps the bridge from writing")
+        return fault(name, f"another program has held main.db for {wait_ms / 1000:g} seconds: nothing can be stored", do)
+    return well(name, "nobody keeps the bridge from writing")
 
 
 def _with_keys(name: str, check: Callable[[], CheckResult]) -> CheckResult:
@@ -207,7 +206,7 @@ def _with_keys(name: str, check: Callable[[], CheckResult]) -> CheckResult:
         return check()
     except (OSError, ValueError):
         do = "Put the files of `keys` in the configuration back from where they are kept apart."
-        return CheckResult(name=name, ok=False, what="cannot be judged: a key file cannot be read", do=do)
+        return fault(name, "cannot be judged: a key file cannot be read", do)
 
 
 def _duration(hours: float) -> str:

@@ -21,7 +21,7 @@ from deploy.doctor.machine_probes import machine_probes
 from deploy.doctor.outside_probes import outside_probes
 from deploy.doctor.probes import LIMIT_SECONDS, Probe, ask_all, of_thread
 from deploy.inspect import doctor_files, shared_checks
-from deploy.inspect.check_report import CheckReport, CheckResult
+from deploy.inspect.check_report import CheckReport, CheckResult, fault, unasked, well
 from deploy.inspect.check_report import merge as merge_all
 from deploy.stack.synapse_overlay import overlay_problems
 from policies.load import PackError
@@ -138,8 +138,8 @@ def merge(rows: Iterable[CheckResult]) -> tuple[CheckResult, ...]:
 
 def _report(rows: Sequence[CheckResult], problems: Sequence[str]) -> CheckReport:
     do = "Put it right: `quietline check` looks at everything that stops a start."
-    name, well = "configuration", CheckResult(name="configuration", ok=True, what="can be used, with its secrets")
-    first = [CheckResult(name=name, ok=False, what=problem, do=do) for problem in problems] or [well]
+    first = [fault("configuration", problem, do) for problem in problems]
+    first = first or [well("configuration", "can be used, with its secrets")]
     return CheckReport(checks=(*first, *merge(rows)[1:]))
 
 
@@ -167,24 +167,15 @@ def _pack(config: Config, layout: Layout) -> tuple[Pack | None, list[str]]:
 
 def _broken_pack(problems: Sequence[str]) -> CheckResult:
     do = "Put it right in the agency's own pack; `quietline policy lint` says when it is."
-    return CheckResult(name="packs", ok=False, what=f"cannot be used: {'; '.join(problems)}", do=do)
+    return fault("packs", f"cannot be used: {'; '.join(problems)}", do)
 
 
 def _blocked_row(name: str, cause: str) -> CheckResult:
     what, do = f"cannot be judged now: see the row `{cause}`", f"Put `{cause}` right, and ask again."
-    return CheckResult(name=name, ok=True, asked=False, what=what, do=do)
-
-
-NOT_THERE: Final = {
-    "homeserver version": CheckResult(
-        name="homeserver version", ok=True, asked=False, what="is not told", do="Ask its administrator which it is."
-    ),
-}
-"""The rows to show when no probe returned them."""
+    return unasked(name, what, do)
 
 
 def _unchecked_row(name: str) -> CheckResult:
-    unasked = CheckResult(
-        name=name, ok=True, asked=False, what="was not asked", do="Put the other rows right, and ask again."
-    )
-    return NOT_THERE.get(name, unasked)
+    if name == "homeserver version":
+        return unasked(name, "is not told", "Ask its administrator which it is.")
+    return unasked(name, "was not asked", "Put the other rows right, and ask again.")

@@ -32,7 +32,7 @@ from deploy.data_dir.secret_files import SetupError
 from deploy.doctor.machine_probes import is_embedded
 from deploy.doctor.probes import LIMIT_SECONDS, NoAnswer, Probe, in_thread
 from deploy.inspect import shared_checks
-from deploy.inspect.check_report import CheckResult
+from deploy.inspect.check_report import CheckResult, fault, unasked, warning, well
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -105,11 +105,11 @@ class HomeserverQuestions:
                 content: Any = await answer.json(content_type=None)
                 server = answer.headers.get("Server", "")
         except (aiohttp.ClientError, OSError):
-            return [CheckResult(name=name, ok=False, what=f"does not answer at {url}", do=do)]
+            return [fault(name, f"does not answer at {url}", do)]
         except ValueError:
             content, server = None, ""
         if not isinstance(content, dict) or not isinstance(content.get("versions"), list):
-            return [CheckResult(name=name, ok=False, what=f"what answers at {url} is no homeserver", do=JOINED)]
+            return [fault(name, f"what answers at {url} is no homeserver", JOINED)]
         client = self._client()
         rows = [await self._ask_token(client), judge_clock(client.server_time, time.time(), self._held_after)]
         return [*rows, *([judge_version(server)] if server.startswith("Synapse/") else [])]
@@ -123,13 +123,12 @@ class HomeserverQuestions:
         try:
             who = (await client.request("GET", "account", "whoami")).get("user_id")
         except TokenRefused:
-            return CheckResult(name=name, ok=False, what="does not know the token of the bridge", do=do)
+            return fault(name, "does not know the token of the bridge", do)
         except HomeserverError as error:
-            what = f"answers at {url}, and not to the bridge ({error.status} {error.errcode})"
-            return CheckResult(name=name, ok=False, what=what, do=do)
+            return fault(name, f"answers at {url}, and not to the bridge ({error.status} {error.errcode})", do)
         if who != self._config.policy_mxid:
-            return CheckResult(name=name, ok=False, what="takes the bridge's token for another account's", do=do)
-        return CheckResult(name=name, ok=True, what=f"answers at {url}, and knows {who}")
+            return fault(name, "takes the bridge's token for another account's", do)
+        return well(name, f"answers at {url}, and knows {who}")
 
     async def ask_database(self) -> Sequence[CheckResult]:
         """Check the PostgreSQL of the line's own homeserver, if it has one."""
@@ -151,8 +150,7 @@ class HomeserverQuestions:
             pass
         if health is not None and self._config.homeserver.admin_token_file is not None:
             do = "Take homeserver.admin_token_file out, and the administrator's rights away: nothing needs them."
-            what = "the administrator's token is not used: the module is loaded"
-            rows.append(CheckResult(name="homeserver module", ok=False, what=what, do=do))
+            rows.append(fault("homeserver module", "the administrator's token is not used: the module is loaded", do))
         rows += [] if health is None or not health.synapse else [judge_version(health.synapse)]
         return [*rows, judge_limits(health), judge_settings(health)]
 
@@ -165,10 +163,9 @@ class HomeserverQuestions:
             health = await AdminClient(client=self._client(read_secret(file))).health()
         except (HomeserverUnreachable, ModuleRequestRejected) as error:
             do = "Is it an administrator's token? Without it nothing is purged here."
-            return [CheckResult(name=name, ok=False, what=f"the administrator's token is refused ({error.status})", do=do)]
+            return [fault(name, f"the administrator's token is refused ({error.status})", do)]
         do = "Load the module if this homeserver can; what is said here nobody else does."
-        what = f"is not loaded: an administrator's token stands in for it. {' '.join(health.problems)}"
-        return [CheckResult(name=name, ok=True, what=what, do=do, warning=True)]
+        return [warning(name, f"is not loaded: an administrator's token stands in for it. {' '.join(health.problems)}", do)]
 
     async def ask_identities(self) -> Sequence[CheckResult]:
         """Check the keys of our identities as others see them."""
@@ -193,15 +190,15 @@ class HomeserverQuestions:
         devices = object_at(answer, "device_keys")
         without = sum(not object_at(devices, user) for user in staff)
         if staff and not without:
-            return [CheckResult(name=name, ok=True, what=f"all {len(staff)} of the staff are signed in somewhere")]
+            return [well(name, f"all {len(staff)} of the staff are signed in somewhere")]
         what = f"{without} of {len(staff)} staff are signed in nowhere: nothing reaches them"
         do = (
             "They sign in (a hand-out says how, `quietline staff reset` makes another password), or are taken off: "
             "`quietline staff list`, `staff remove`."
         )
         if self._config.line.rehearsal:
-            return [CheckResult(name=name, ok=True, what=f"{what}; a rehearsal may be empty", do=do)]
-        return [CheckResult(name=name, ok=False, what=what, do=do)]
+            return [well(name, f"{what}; a rehearsal may be empty", do)]
+        return [fault(name, what, do)]
 
     async def ask_pushers(self) -> Sequence[CheckResult]:
         """Check which people at the desk have a pusher, for a locked phone. Desktop clients have none: a warning."""
@@ -210,14 +207,14 @@ class HomeserverQuestions:
         try:
             counts = await asyncio.gather(*(module.count_devices(user) for user in at_desk))
         except ModuleNotLoaded:
-            return [CheckResult(name=name, ok=True, asked=False, what="nobody can say", do=NEEDS_MODULE)]
+            return [unasked(name, "nobody can say", NEEDS_MODULE)]
         except (HomeserverUnreachable, ModuleRequestRejected) as error:
             raise NoAnswer(f"cannot be asked for ({error.status} {error.errcode})") from None
         without = sum(not count.pushers for count in counts)
         if not at_desk:
-            return [CheckResult(name=name, ok=True, what="nobody is at the desk: see the row `desk`")]
+            return [well(name, "nobody is at the desk: see the row `desk`")]
         if not without:
-            return [CheckResult(name=name, ok=True, what=f"all {len(at_desk)} at the desk have a pusher")]
+            return [well(name, f"all {len(at_desk)} at the desk have a pusher")]
         what = f"{without} of {len(at_desk)} at the desk have no pusher: no locked phone of theirs rings"
         do = (
             "They turn notifications on in the app of their phone, lock it, and have somebody text the line; who has only "
@@ -231,12 +228,11 @@ class HomeserverQuestions:
         readable, unreadable = await in_thread(lambda: _read_handouts(self._layout))
         if unreadable:
             do = f"Look at {self._layout.handout}: a hand-out has three lines, homeserver, user and password."
-            what = f"{', '.join(unreadable)} cannot be read as hand-outs"
-            return [CheckResult(name=name, ok=False, what=what, do=do)]
+            return [fault(name, f"{', '.join(unreadable)} cannot be read as hand-outs", do)]
         try:
             same = await asyncio.gather(*(_is_first(module, handout) for handout in readable))
         except ModuleNotLoaded:
-            return [CheckResult(name=name, ok=True, asked=False, what="nobody can say", do=NEEDS_MODULE)]
+            return [unasked(name, "nobody can say", NEEDS_MODULE)]
         except (HomeserverUnreachable, ModuleRequestRejected) as error:
             if error.errcode != NO_ACCOUNTS:
                 raise NoAnswer(f"cannot be asked for ({error.status} {error.errcode})") from None
@@ -247,17 +243,16 @@ class HomeserverQuestions:
                 f"Delete each file in {self._layout.handout} when its person has signed in and changed the password "
                 f"({CLIENT_SETTINGS})."
             )
-            return [CheckResult(name=name, ok=True, asked=False, what=what, do=do)]
+            return [unasked(name, what, do)]
         unchanged = [handout.user for handout, first in zip(readable, same, strict=True) if first]
         if unchanged:
             what = f"still that of the hand-out: {', '.join(unchanged)}"
             do = f"Each changes it in their client ({CLIENT_SETTINGS}); then delete their file in {self._layout.handout}."
-            return [CheckResult(name=name, ok=True, what=what, do=do, warning=True)]
+            return [warning(name, what, do)]
         if readable:
             what = f"nobody has that of a hand-out any more; {len(readable)} hand-outs are of no use"
-            do = f"Delete the files in {self._layout.handout}."
-            return [CheckResult(name=name, ok=True, what=what, do=do)]
-        return [CheckResult(name=name, ok=True, what="there is no hand-out")]
+            return [well(name, what, f"Delete the files in {self._layout.handout}.")]
+        return [well(name, "there is no hand-out")]
 
     async def _staff(self, *, joined: bool = False) -> set[str]:
         """Return people in the configuration, at the desk or invited to it; with `joined` only members of the desk."""
@@ -302,10 +297,10 @@ def judge_clock(server_time: float | None, now: float, held_after: float) -> Che
     name = "clock"
     if server_time is None:
         do = "Does a proxy before it take the header Date away? Compare `date` on both machines."
-        return CheckResult(name=name, ok=True, asked=False, what="the homeserver does not tell its time", do=do)
+        return unasked(name, "the homeserver does not tell its time", do)
     ahead = server_time - now
     if abs(ahead) <= (allowed := min(MAX_SKEW_SECONDS, held_after)):
-        return CheckResult(name=name, ok=True, what=f"is the homeserver's, within {allowed:.0f} seconds")
+        return well(name, f"is the homeserver's, within {allowed:.0f} seconds")
     what = f"the homeserver's is {abs(ahead):.0f} seconds {'ahead of' if ahead > 0 else 'behind'} this machine's"
     do = (
         "Have both machines' clocks synchronised (NTP: `timedatectl set-ntp true` on each): what colleagues write is "
@@ -319,42 +314,40 @@ def judge_version(text: str) -> CheckResult:
     name, version = "homeserver version", module_api.parse_version(text)
     oldest, tested = map(module_api.dotted_version, (module_api.OLDEST_SYNAPSE, module_api.NEWEST_TESTED_SYNAPSE))
     if version is None:
-        do = f"Ask its administrator: Synapse {oldest} or newer is needed."
-        return CheckResult(name=name, ok=True, asked=False, what="is not told", do=do)
+        return unasked(name, "is not told", f"Ask its administrator: Synapse {oldest} or newer is needed.")
     shown = text.removeprefix("Synapse/").partition(" ")[0]
     if version < module_api.OLDEST_SYNAPSE:
         do = f"Update Synapse to {oldest} or newer; {tested} is what this was made for (deploy/synapse_module/README.md)."
-        return CheckResult(name=name, ok=False, what=f"Synapse {shown} is too old: the line does not work on it", do=do)
+        return fault(name, f"Synapse {shown} is too old: the line does not work on it", do)
     if version > module_api.NEWEST_TESTED_SYNAPSE:
         do = "Ask `quietline doctor` beside a copy of it first, and read deploy/synapse_module/README.md on versions."
-        what = f"Synapse {shown} is newer than what was tried ({tested})"
-        return CheckResult(name=name, ok=True, what=what, do=do, warning=True)
-    return CheckResult(name=name, ok=True, what=f"is Synapse {shown}")
+        return warning(name, f"Synapse {shown} is newer than what was tried ({tested})", do)
+    return well(name, f"is Synapse {shown}")
 
 
 def judge_limits(health: ModuleHealth | None) -> CheckResult:
     """Judge the rate limits that the module reports."""
     name = "homeserver limits"
     if health is None or health.limits is None:
-        return CheckResult(name=name, ok=True, asked=False, what="nobody can say", do=NEEDS_MODULE)
+        return unasked(name, "nobody can say", NEEDS_MODULE)
     if health.limits:
         do = (
             "Set `rate_limited: false` in the bridge's registration.yaml, and in homeserver.yaml the limit that is named "
             "(rc_message: per_second 5 or more); then restart the homeserver."
         )
-        return CheckResult(name=name, ok=False, what="; ".join(health.limits), do=do)
-    return CheckResult(name=name, ok=True, what="none holds up the bridge, or a person who types quickly")
+        return fault(name, "; ".join(health.limits), do)
+    return well(name, "none holds up the bridge, or a person who types quickly")
 
 
 def judge_settings(health: ModuleHealth | None) -> CheckResult:
     """Judge the present settings: where the homeserver is the agency's its owner decides, so these are warnings."""
     name = "homeserver settings"
     if health is None or health.settings is None:
-        return CheckResult(name=name, ok=True, asked=False, what="nobody can say", do=NEEDS_MODULE)
+        return unasked(name, "nobody can say", NEEDS_MODULE)
     if health.settings:
         do = "Change them in homeserver.yaml where this homeserver's other users allow it."
-        return CheckResult(name=name, ok=True, what="; ".join(health.settings), do=do, warning=True)
-    return CheckResult(name=name, ok=True, what="closed to strangers, and neither log nor push names anybody")
+        return warning(name, "; ".join(health.settings), do)
+    return well(name, "closed to strangers, and neither log nor push names anybody")
 
 
 def _read_handouts(layout: Layout) -> tuple[list[handouts.Handout], list[str]]:

@@ -24,7 +24,7 @@ from deploy.doctor.machine_probes import check_disks, check_restarts
 from deploy.doctor.postgres_probes import AWAY, server_problem
 from deploy.doctor.probes import Probe, in_thread
 from deploy.inspect import doctor_database
-from deploy.inspect.check_report import CheckResult
+from deploy.inspect.check_report import CheckResult, fault, warning, well
 from deploy.inspect.leader import leader_rows
 
 if TYPE_CHECKING:
@@ -75,12 +75,11 @@ def check_waiting(waiting: WaitingRows, last: str, *, stands: bool = False) -> C
             "See the rows of the homeserver and the carrier. With both well, the log of the bridge says what is refused; "
             "tell the desk by voice meanwhile, and see `quietline carrier check`."
         )
-        what = f"{what}; the oldest waits to leave for {minutes:.0f} minutes"
-        return CheckResult(name=TEXTS, ok=False, what=what, do=do)
+        return fault(TEXTS, f"{what}; the oldest waits to leave for {minutes:.0f} minutes", do)
     if stands:
         do = "Ask again. If it stays, is the machine overloaded (`quietline doctor`), and what says the log of the bridge?"
-        return CheckResult(name=TEXTS, ok=True, what=f"{what}; the oldest was not decided at once", do=do, warning=True)
-    return CheckResult(name=TEXTS, ok=True, what=what)
+        return warning(TEXTS, f"{what}; the oldest was not decided at once", do)
+    return well(TEXTS, what)
 
 
 def _read(db: Snapshot) -> tuple[WaitingRows, str]:
@@ -122,7 +121,7 @@ def _status_rows(layout: Layout, config: Config) -> list[CheckResult]:
             ]
     except DatabaseError as error:
         what, do = ("cannot be read", UNREADABLE) if config.database is None else (server_problem(error), AWAY)
-        rows = [CheckResult(name="database", ok=False, what=what, do=do)]
+        rows = [fault("database", what, do)]
     if config.database is None and not (lock := check_lock(config, wait_ms=LOCK_MS)).ok:
         rows.append(lock)
     deaths = check_restarts(layout, config)

@@ -25,7 +25,7 @@ from deploy.data_dir import offline
 from deploy.data_dir.layout import HOST
 from deploy.doctor.probes import NoAnswer, Probe, of_thread
 from deploy.inspect import doctor_files, shared_checks
-from deploy.inspect.check_report import CheckResult
+from deploy.inspect.check_report import CheckResult, fault, well
 from deploy.stack.readiness import BridgeReady, count_deaths
 from deploy.stack.start_conditions import is_port_free
 
@@ -82,8 +82,7 @@ def check_disks(layout: Layout, config: Config) -> Iterator[CheckResult]:
         free = shutil.disk_usage(config.data_dir).free
         if free < shared_checks.MIN_FREE_BYTES:
             do = "Make room there: on a full disk texts are refused, and the carrier gives up after a while."
-            what = f"{free // 1024**2} MiB are free where {config.data_dir} is"
-            yield CheckResult(name="disk", ok=False, what=what, do=do)
+            yield fault("disk", f"{free // 1024**2} MiB are free where {config.data_dir} is", do)
 
 
 def check_data_directory(directory: Path) -> CheckResult:
@@ -94,17 +93,16 @@ def check_data_directory(directory: Path) -> CheckResult:
         own = directory.stat()
     except OSError as error:
         do = "Is data_dir in the configuration right, and is its disk mounted? The first start makes the directory."
-        return CheckResult(name=name, ok=False, what=f"{directory}: {error.strerror}", do=do)
+        return fault(name, f"{directory}: {error.strerror}", do)
     if os.statvfs(directory).f_flag & READ_ONLY:
-        return CheckResult(name=name, ok=False, what=f"{directory} is on a read-only file system", do=do)
+        return fault(name, f"{directory} is on a read-only file system", do)
     if not own.st_mode & stat.S_IWUSR or not os.access(directory, os.W_OK | os.X_OK):
-        return CheckResult(name=name, ok=False, what=f"{directory} cannot be written", do=do)
+        return fault(name, f"{directory} cannot be written", do)
     files = [path for path in directory.iterdir() if path.suffix.startswith(".db")]
     wrong = [path.name for path in files if path.stat().st_uid != own.st_uid or not path.stat().st_mode & stat.S_IWUSR]
     if wrong:
-        what = f"{', '.join(sorted(wrong))} in {directory} cannot be written by the directory's owner"
-        return CheckResult(name=name, ok=False, what=what, do=do)
-    return CheckResult(name=name, ok=True, what="can be written, and all of it is one user's")
+        return fault(name, f"{', '.join(sorted(wrong))} in {directory} cannot be written by the directory's owner", do)
+    return well(name, "can be written, and all of it is one user's")
 
 
 def check_vault_key(config: Config) -> CheckResult:
@@ -114,12 +112,12 @@ def check_vault_key(config: Config) -> CheckResult:
     try:
         value = read_secret(file)
     except OSError as error:
-        return CheckResult(name=name, ok=False, what=f"{file}: {error.strerror}", do=do)
+        return fault(name, f"{file}: {error.strerror}", do)
     except ValueError:
         value = ""
     if not HEX_KEY.fullmatch(value):
-        return CheckResult(name=name, ok=False, what=f"{file} does not hold 32 bytes in hex", do=do)
-    return CheckResult(name=name, ok=True, what="is where the configuration says")
+        return fault(name, f"{file} does not hold 32 bytes in hex", do)
+    return well(name, "is where the configuration says")
 
 
 def check_restarts(layout: Layout, config: Config, *, wait_ms: int = BUSY_MS) -> CheckResult:
@@ -134,13 +132,13 @@ def check_restarts(layout: Layout, config: Config, *, wait_ms: int = BUSY_MS) ->
     if runs is not None and (deaths := runs.deaths_since(since)) > counts.get("bridge", 0):
         counts["bridge"] = deaths
     if not counts:
-        return CheckResult(name=name, ok=True, what="nothing ended by itself within a day")
+        return well(name, "nothing ended by itself within a day")
     what = ", ".join(f"the {part} {count} time{'s' if count > 1 else ''}" for part, count in sorted(counts.items()))
     do = (
         f"See {layout.logs} or the service's journal around it, and whether memory ran out (`dmesg`). "
         "A day after the last time this row is well again."
     )
-    return CheckResult(name=name, ok=False, what=f"ended by themselves within a day: {what}", do=do)
+    return fault(name, f"ended by themselves within a day: {what}", do)
 
 
 async def ask_bridge(
@@ -152,14 +150,14 @@ async def ask_bridge(
     do = (
         "End what listens there, or give listen.port another: with it the proxy, and public_base_url where it has the port."
     )
-    stranger = CheckResult(name="port", ok=False, what=busy, do=do)
-    absent = CheckResult(name="bridge", ok=False, what="does not run: no text is taken", do=STOPPED)
+    stranger = fault("port", busy, do)
+    absent = fault("bridge", "does not run: no text is taken", STOPPED)
     try:
         async with asyncio.timeout(seconds):
             role = await _role(http, f"{bridge_url(config)}/ready")
     except aiohttp.ClientConnectorError:
         if is_port_free(config.listen.host, port):
-            return [absent, CheckResult(name="port", ok=True, what=f"{port} is free for the bridge")]
+            return [absent, well("port", f"{port} is free for the bridge")]
         return [absent, stranger]
     except TimeoutError:
         if is_alive(layout):
@@ -171,12 +169,12 @@ async def ask_bridge(
         role = None
     if role is None:
         return [absent, stranger]
-    ours = CheckResult(name="port", ok=True, what=f"{port} is the bridge's")
+    ours = well("port", f"{port} is the bridge's")
     if role == "starting":
         what = "takes texts, and has not reached its homeserver or its desk since it was started"
         do = "See the rows about the homeserver; a start takes up to half a minute. Its log says what it waits for."
-        return [CheckResult(name="bridge", ok=False, what=what, do=do), ours]
-    return [CheckResult(name="bridge", ok=True, what=f"runs, as {role}"), ours]
+        return [fault("bridge", what, do), ours]
+    return [well("bridge", f"runs, as {role}"), ours]
 
 
 def bridge_url(config: Config) -> str:

@@ -22,7 +22,7 @@ from deploy.carrier.carrier_check import check_login, check_public_address, chec
 from deploy.carrier.outside_view import check_certificate, check_dns
 from deploy.doctor.machine_probes import is_live
 from deploy.doctor.probes import NoAnswer, Probe
-from deploy.inspect.check_report import CheckResult
+from deploy.inspect.check_report import CheckResult, fault, unasked, well
 from deploy.preflight import clock_sync
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ async def _call_public_address(config: Config, http: aiohttp.ClientSession, stat
     if not dns.ok:
         return [replace(dns, name=name)]
     if not dns.asked:
-        return [CheckResult(name=name, ok=True, asked=False, what=f"{static.what}; {dns.what}", do=dns.do)]
+        return [unasked(name, f"{static.what}; {dns.what}", dns.do)]
     try:
         _, writer = await asyncio.open_connection(host, port)
         writer.transport.abort()
@@ -95,7 +95,7 @@ async def _call_public_address(config: Config, http: aiohttp.ClientSession, stat
     except OSError:
         if is_loopback_host(host) or is_private_host(host):
             return _unreachable(f"{host} cannot be reached: no text comes in", "Does the proxy run?")
-        return [CheckResult(name=name, ok=True, asked=False, what="cannot be called from here", do=SPLIT_VIEW)]
+        return [unasked(name, "cannot be called from here", SPLIT_VIEW)]
     return await _call_webhook(config)
 
 
@@ -120,10 +120,10 @@ def skew_of(date: str | None, now: float) -> float | None:
 def judge_skew(skew: float) -> CheckResult:
     """Judge the seconds by which our clock is ahead of the carrier's."""
     if abs(skew) <= MAX_SKEW_SECONDS:
-        return CheckResult(name="clock", ok=True, what="is that of the carrier, within a minute")
+        return well("clock", "is that of the carrier, within a minute")
     what = f"is {abs(skew):.0f} seconds {'ahead of' if skew > 0 else 'behind'} the carrier's"
     do = "Have the machine's clock synchronised (`timedatectl`): signatures and everything that ends depend on it."
-    return CheckResult(name="clock", ok=False, what=what, do=do)
+    return fault("clock", what, do)
 
 
 async def _call_webhook(config: Config) -> Sequence[CheckResult]:
@@ -136,9 +136,9 @@ async def _call_webhook(config: Config) -> Sequence[CheckResult]:
         signed = await check_signature(http, line, url)
     if not signed.ok:
         return [replace(signed, name=name)]
-    return [CheckResult(name=name, ok=True, what=f"{reached.what}; {signed.what}")]
+    return [well(name, f"{reached.what}; {signed.what}")]
 
 
 def _unreachable(what: str, do: str) -> list[CheckResult]:
-    silent = CheckResult(name="silence", ok=False, what="no text can come in: see the row `public address`", do=do)
-    return [CheckResult(name="public address", ok=False, what=what, do=do), silent]
+    silent = fault("silence", "no text can come in: see the row `public address`", do)
+    return [fault("public address", what, do), silent]

@@ -19,7 +19,7 @@ from bridge.storage.errors import DatabaseError, Unavailable, UnsuitableServer
 from bridge.storage.postgres_connection import PostgresConnection, PostgresPlace, connect
 from bridge.storage.postgres_probe import PostgresHealth, ask_health, find_holders
 from deploy.doctor.probes import NoAnswer, Probe, of_thread
-from deploy.inspect.check_report import CheckResult
+from deploy.inspect.check_report import CheckResult, fault, well
 from deploy.inspect.leader import NAME as LEADER
 from deploy.inspect.leader import check_leader
 
@@ -71,8 +71,7 @@ def postgres_probes(config: Config, *, wait_ms: int) -> list[Probe]:
 def sqlite_rows() -> list[CheckResult]:
     """Return the rows of a line without a server."""
     what = "the databases are SQLite, files of the line's directory"
-    alone = "one bridge, which the lock of its directory keeps alone"
-    return [CheckResult(name="database server", ok=True, what=what), CheckResult(name=LEADER, ok=True, what=alone)]
+    return [well("database server", what), well(LEADER, "one bridge, which the lock of its directory keeps alone")]
 
 
 def server_problem(error: DatabaseError) -> str:
@@ -109,7 +108,7 @@ async def check_lock(connection: PostgresConnection, *, wait_ms: int) -> CheckRe
         await asyncio.sleep(LOOK_SECONDS)
         holders &= await find_holders(connection, place)
     if not holders:
-        return CheckResult(name=name, ok=True, what="nobody keeps the bridge from writing")
+        return well(name, "nobody keeps the bridge from writing")
     pids = ", ".join(str(each) for each in sorted({holder.pid for holder in holders}))
     which = "the lock of commits" if any(holder.commits for holder in holders) else "a table of the line"
     held_for = f"for {wait_ms / 1000:g} seconds (process {pids} of PostgreSQL)"
@@ -118,15 +117,15 @@ async def check_lock(connection: PostgresConnection, *, wait_ms: int) -> CheckRe
         "End the program behind it, or call pg_terminate_backend(PROCESS) as the line's role: no text is stored "
         "meanwhile, and none is lost."
     )
-    return CheckResult(name=name, ok=False, what=what, do=do)
+    return fault(name, what, do)
 
 
 def check_server(server: PostgresHealth, config: Config) -> CheckResult:
     """Whether commits on the server are durable, and it accepts writes."""
     name, every = "database server", list(_server_faults(server, config))
     if not (shown := [each for each in every if each[2]] or every):
-        well = f"PostgreSQL {server.version // 10_000}, {server.bytes // MIB} MiB, keeps what it says that it keeps"
-        return CheckResult(name=name, ok=True, what=well)
+        what = f"PostgreSQL {server.version // 10_000}, {server.bytes // MIB} MiB, keeps what it says that it keeps"
+        return well(name, what)
     what, do = "; ".join(each[0] for each in shown), " ".join(each[1] for each in shown)
     return CheckResult(name=name, ok=not shown[0][2], what=what, do=do, warning=not shown[0][2])
 

@@ -13,7 +13,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar
 
-from deploy.inspect.check_report import CheckResult
+from deploy.inspect.check_report import CheckResult, fault
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -99,7 +99,6 @@ async def _ask(probe: Probe, seconds: float) -> Sequence[CheckResult]:
     except NoAnswer as error:
         what = error.what
     except Exception as error:  # noqa: BLE001 - after any error the other rows are reported
-        what = f"could not be looked at ({type(error).__name__})"
-        return [CheckResult(name=name, ok=False, what=what, do=probe.do) for name in probe.names]
+        return [fault(name, f"could not be looked at ({type(error).__name__})", probe.do) for name in probe.names]
     quiet = probe.may_be_silent
     return [CheckResult(name=name, ok=quiet, asked=not quiet, what=what, do=probe.do) for name in probe.names]

@@ -23,7 +23,7 @@ from bridge.outbound import pager
 from bridge.tables import line_state
 from bridge.tables.cross_table import inspection
 from deploy.data_dir import offline
-from deploy.inspect.check_report import CheckReport, CheckResult
+from deploy.inspect.check_report import CheckReport, CheckResult, fault, well
 from deploy.inspect.shared_checks import check_on_call, has_on_call
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ async def run(layout: Layout, *, take: float = TAKE_SECONDS, through: float = TH
     async with aiohttp.ClientSession() as http:
         ways = await pager.call_each(config.line.on_call, http, message=pager.TEST_MESSAGE)
     do = "Start the line and try again: only then is it known that its own alarms get out."
-    nobody = CheckResult(name="line", ok=False, what="did not take the test: it does not run, or it hangs", do=do)
+    nobody = fault("line", "did not take the test: it does not run, or it hangs", do)
     return CheckReport(checks=(nobody, *_call_checks(config, ways)))
 
 
@@ -121,9 +121,9 @@ async def _withdraw(config: Config, test: str) -> bool:
 def _line_checks(progress: Progress) -> tuple[CheckResult, ...]:
     if progress.at_desk:
         what = "the test is in the desk's room, and rang for whoever is on duty: the board says who that is"
-        return (CheckResult(name="desk", ok=True, what=what),)
+        return (well("desk", what),)
     do = "Does the homeserver answer (`quietline status`), and is there a desk room? Phone the desk: it hears no alarm."
-    return (CheckResult(name="desk", ok=False, what="the test did not reach the desk's room", do=do),)
+    return (fault("desk", "the test did not reach the desk's room", do),)
 
 
 def _call_checks(config: Config, ways: dict[str, bool] | None) -> tuple[CheckResult, ...]:
@@ -131,7 +131,7 @@ def _call_checks(config: Config, ways: dict[str, bool] | None) -> tuple[CheckRes
         return (check_on_call(config),)
     if ways is None:
         do = "Look into the bridge's log for lines that begin with `pager`."
-        return (CheckResult(name="on-call", ok=False, what="nobody was called within the time", do=do),)
+        return (fault("on-call", "nobody was called within the time", do),)
     return tuple(
         CheckResult(
             name=f"on-call {way}",

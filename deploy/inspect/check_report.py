@@ -37,6 +37,26 @@ class CheckResult:
         return row | ({"warning": True} if self.warning else {})
 
 
+def well(name: str, what: str, do: str = "") -> CheckResult:
+    """Return a check that is well."""
+    return CheckResult(name=name, ok=True, what=what, do=do)
+
+
+def warning(name: str, what: str, do: str) -> CheckResult:
+    """Return a check that is well, and after which something has to be done."""
+    return CheckResult(name=name, ok=True, what=what, do=do, warning=True)
+
+
+def unasked(name: str, what: str, do: str) -> CheckResult:
+    """Return a check that was not possible yet."""
+    return CheckResult(name=name, ok=True, what=what, do=do, asked=False)
+
+
+def fault(name: str, what: str, do: str) -> CheckResult:
+    """Return a check that is not well."""
+    return CheckResult(name=name, ok=False, what=what, do=do)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckReport:
     """All checks. As JSON: `{"ok": bool, "checks": [{"name","ok","what","do"}]}`.

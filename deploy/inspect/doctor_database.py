@@ -14,7 +14,7 @@ from bridge.storage.vault import key_check_value
 from bridge.tables import line_state
 from bridge.tables.cross_table import inspection
 from deploy.inspect.audit_report import read_audit
-from deploy.inspect.check_report import CheckResult
+from deploy.inspect.check_report import CheckResult, fault, warning, well
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,10 +52,10 @@ def check_keys(db: Snapshot, config: Config) -> CheckResult:
         what = f"not those that this database was written with: {', '.join(f'{name} ({files[name]})' for name in wrong)}"
         where = ", ".join(str(files[name]) for name in wrong)
         do = f"Put the right {where} back. The line does not start without: it would not know its STOPs, or who texts."
-        return CheckResult(name="keys", ok=False, what=what, do=do)
+        return fault("keys", what, do)
     if line_state.peek(db, line_state.KEY_CHECK + "vault") is None:
-        return CheckResult(name="keys", ok=True, what="the next start notes which keys this database is written with")
-    return CheckResult(name="keys", ok=True, what="vault, index and suppression key are those of this database")
+        return well("keys", "the next start notes which keys this database is written with")
+    return well("keys", "vault, index and suppression key are those of this database")
 
 
 def check_vacuums(db: Snapshot, now: float, age: float, *, is_server: bool = False) -> Iterator[CheckResult]:
@@ -157,15 +157,15 @@ def check_canary(db: Snapshot, config: Config) -> CheckResult:
     """Whether the last test text came through, if the line sends itself any."""
     name = "canary"
     if config.canary is None:
-        return CheckResult(name=name, ok=True, what="the line sends itself no test text")
+        return well(name, "the line sends itself no test text")
     noted, step = (line_state.peek(db, entry) for entry in (line_state.CANARY_OK, line_state.CANARY_STEP))
     if noted is None:
         do = "Is it running? `up` starts it beside the bridge; beside another homeserver it is `quietline canary`."
-        return CheckResult(name=name, ok=True, what="no test text was reported yet", do=do, warning=True)
+        return warning(name, "no test text was reported yet", do)
     if noted == "1":
-        return CheckResult(name=name, ok=True, what="the last test text came through")
+        return well(name, "the last test text came through")
     do = "Text the line from a phone; then see the other rows, and the log of the canary (`quietline canary`)."
-    return CheckResult(name=name, ok=False, what=f"the test text does not come through: {step or 'failed'}", do=do)
+    return fault(name, f"the test text does not come through: {step or 'failed'}", do)
 
 
 def check_drill(db: Snapshot, config: Config, now: float, age: float) -> CheckResult:
@@ -182,7 +182,7 @@ def check_holds(db: Snapshot) -> CheckResult:
     """Count legal holds, whose threads are not erased."""
     count = inspection.count_legal_holds(db)
     do = "A supervisor lifts it with !unhold, or counsel with `quietline lookup --unhold`." if count else ""
-    return CheckResult(name="erasure", ok=True, what=f"{count} threads are on hold", do=do)
+    return well("erasure", f"{count} threads are on hold", do)
 
 
 def check_revealed_numbers(db: Snapshot, now: float) -> CheckResult:
@@ -205,6 +205,6 @@ def check_audit(config: Config, pack: Pack) -> CheckResult:
     audit = read_audit(config, pack)
     what = f"{len(audit.entries)} entries, each follows from the one before"
     if not audit.problems:
-        return CheckResult(name="audit", ok=True, what=what)
+        return well("audit", what)
     do = "Somebody wrote into the database who had no vault key. Keep a copy and tell whoever is responsible."
-    return CheckResult(name="audit", ok=False, what="; ".join(audit.problems), do=do)
+    return fault("audit", "; ".join(audit.problems), do)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from bridge.runtime.settings import is_private, secret_files
 from deploy.data_dir.atomic_files import BACKUP_EXCLUSION_TAG
-from deploy.inspect.check_report import CheckResult
+from deploy.inspect.check_report import CheckResult, fault, well
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,14 +38,12 @@ def check_modes(layout: Layout, config: Config) -> CheckResult:
     if not wide and (foreign := _foreign_files(layout, config)):
         more = f" and {len(foreign) - 3} more" if len(foreign) > 3 else ""
         what = f"the account that runs the line may not use {', '.join(foreign[:3])}{more}, which belong to another"
-        return CheckResult(name="file modes", ok=False, what=what, do=f"`chown -R --reference={layout.data} {layout.data}`")
+        return fault("file modes", what, f"`chown -R --reference={layout.data} {layout.data}`")
     if not wide:
-        return CheckResult(name="file modes", ok=True, what="secrets and databases are readable by their owner only")
+        return well("file modes", "secrets and databases are readable by their owner only")
     more = f" and {len(wide) - 3} more" if len(wide) > 3 else ""
     what = f"others can read {', '.join(sorted(wide)[:3])}{more}"
-    return CheckResult(
-        name="file modes", ok=False, what=what, do=f"`chmod -R go= {layout.data}`, and likewise secrets that lie elsewhere."
-    )
+    return fault("file modes", what, f"`chmod -R go= {layout.data}`, and likewise secrets that lie elsewhere.")
 
 
 def _foreign_files(layout: Layout, config: Config) -> list[str]:
@@ -70,16 +68,13 @@ def check_key_copies(layout: Layout, config: Config) -> CheckResult:
     copies = [path for path in _walk(layout.data) if KEYS.search(path.name) and path.resolve() not in own]
     if copies:
         do = "Destroy the copy (it can open what was erased), and have whatever made it leave this directory out."
-        return CheckResult(
-            name="data directory", ok=False, what=f"there is a copy of keys.db: {', '.join(map(str, copies))}", do=do
-        )
+        return fault("data directory", f"there is a copy of keys.db: {', '.join(map(str, copies))}", do)
     if not (config.data_dir / BACKUP_EXCLUSION_TAG).is_file():
         do = f"Start the line again, which writes {BACKUP_EXCLUSION_TAG}, and leave this directory out of every backup."
-        what = "nothing tells backup programs to leave out the directory of keys.db"
-        return CheckResult(name="data directory", ok=False, what=what, do=do)
+        return fault("data directory", "nothing tells backup programs to leave out the directory of keys.db", do)
     what = f"keys.db is in one place, and {BACKUP_EXCLUSION_TAG} tells backup programs to leave it out"
     do = "Not every backup program looks at that: leave the directory out there too, and out of snapshots."
-    return CheckResult(name="data directory", ok=True, what=what, do=do)
+    return well("data directory", what, do)
 
 
 def check_logs(layout: Layout) -> CheckResult:
@@ -91,8 +86,8 @@ def check_logs(layout: Layout) -> CheckResult:
     ]
     if old:
         do = "The supervisor rotates them while it runs; delete these."
-        return CheckResult(name="disk", ok=False, what=f"logs are older than two weeks: {', '.join(sorted(old))}", do=do)
-    return CheckResult(name="disk", ok=True, what="no log is older than two weeks")
+        return fault("disk", f"logs are older than two weeks: {', '.join(sorted(old))}", do)
+    return well("disk", "no log is older than two weeks")
 
 
 def _walk(directory: Path) -> Iterator[Path]:

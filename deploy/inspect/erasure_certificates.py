@@ -16,7 +16,7 @@ from bridge.erasure.job_runner import ALERT_AFTER_TRIES as JOB_ALERT_TRIES
 from bridge.tables import line_state
 from bridge.tables.cross_table import inspection
 from deploy.data_dir import offline
-from deploy.inspect.check_report import CheckReport, CheckResult
+from deploy.inspect.check_report import CheckReport, CheckResult, fault, well
 
 if TYPE_CHECKING:
     from bridge.config.sections import Config
@@ -42,9 +42,9 @@ def verify_certificates(config: Config, *, now: float | None = None) -> CheckRep
     return CheckReport(
         checks=(
             *(_certificate_check(signer, certificate) for certificate in certificates),
-            CheckResult(name="receipts", ok=True, what=f"{len(certificates)} kept"),
+            well("receipts", f"{len(certificates)} kept"),
             _jobs_check(unfinished, at),
-            CheckResult(name="on hold", ok=True, what=f"{holds} on hold: nothing of it goes before its release"),
+            well("on hold", f"{holds} on hold: nothing of it goes before its release"),
             _overdue_check("carrier", copies, "copies of texts at the carrier that should be gone"),
             _overdue_check("events", expired, "events whose time has come and that are not redacted"),
             CheckResult(
@@ -60,31 +60,27 @@ def verify_certificates(config: Config, *, now: float | None = None) -> CheckRep
 def _certificate_check(signer: CertificateSigner, certificate: ErasureCertificate) -> CheckResult:
     name = f"receipt {certificate.id}"  # rows keep their names; earlier versions called a certificate a receipt
     if not signer.verify(certificate):
-        return CheckResult(
-            name=name,
-            ok=False,
-            what="its signature does not hold",
-            do="Somebody changed the database, or it is another installation's. Keep a copy and tell the technician.",
+        return fault(
+            name,
+            "its signature does not hold",
+            "Somebody changed the database, or it is another installation's. Keep a copy and tell the technician.",
         )
     content = certificate.content
     erasures = ", ".join(f"{count} {what}" for what, count in content["gone"].items())
     rest = "".join(f"; {count} {what}" for part in ("left", "carrier") for what, count in content[part].items())
-    return CheckResult(
-        name=name, ok=True, what=f"{content['what']}, done {content['done']}: looked for and gone: {erasures}{rest}"
-    )
+    return well(name, f"{content['what']}, done {content['done']}: looked for and gone: {erasures}{rest}")
 
 
 def _jobs_check(jobs: list[UnfinishedErasure], now: float) -> CheckResult:
     late = [job for job in jobs if _is_stalled(job, now)]
     what = f"{len(jobs)} on the way down"
     if not late:
-        return CheckResult(name="on the way down", ok=True, what=what)
+        return well("on the way down", what)
     steps = ", ".join(sorted({f"{job.kind} at “{job.step}”" for job in late}))
-    return CheckResult(
-        name="on the way down",
-        ok=False,
-        what=f"{what}, {len(late)} not getting on: {steps}",
-        do="It is tried again by itself. Is the line running, the homeserver's module loaded, and main.db not kept open?",
+    return fault(
+        "on the way down",
+        f"{what}, {len(late)} not getting on: {steps}",
+        "It is tried again by itself. Is the line running, the homeserver's module loaded, and main.db not kept open?",
     )
 
 
@@ -98,6 +94,6 @@ def _is_stalled(job: UnfinishedErasure, now: float) -> bool:
 
 def _overdue_check(name: str, count: int, what: str) -> CheckResult:
     if not count:
-        return CheckResult(name=name, ok=True, what=f"no {what}")
+        return well(name, f"no {what}")
     do = "It is tried again by itself. Is the line running, and what do its alerts at the desk say?"
-    return CheckResult(name=name, ok=False, what=f"{count} {what}", do=do)
+    return fault(name, f"{count} {what}", do)

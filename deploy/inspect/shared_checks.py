@@ -27,7 +27,7 @@ from bridge.storage.errors import DatabaseError
 from bridge.storage.sqlite_connection import BUSY_MS
 from deploy.data_dir import offline
 from deploy.data_dir.secret_files import SetupError
-from deploy.inspect.check_report import CheckResult
+from deploy.inspect.check_report import CheckResult, fault, well
 from deploy.inspect.erasure_certificates import verify_certificates
 from deploy.stack import homeserver_database
 from policies.pack import samples, unreviewed
@@ -50,7 +50,7 @@ def check_packs(config: Config, pack: Pack) -> CheckResult:
     """Whether the agency reviewed every legal text, and none is an example."""
     unread, sample = unreviewed(pack), samples(pack)
     if not (unread or sample):
-        return CheckResult(name="packs", ok=True, what="every legal text is reviewed, and none holds an example")
+        return well("packs", "every legal text is reviewed, and none holds an example")
     what = f"{len(unread)} legal texts are not reviewed, {len(sample)} hold an example"
     do = "Put them right in the agency's own pack: `quietline policy lint` names them."
     return CheckResult(name="packs", ok=config.line.rehearsal, what=what + _rehearsal_note(config), do=do)
@@ -59,7 +59,7 @@ def check_packs(config: Config, pack: Pack) -> CheckResult:
 def check_on_call(config: Config) -> CheckResult:
     """Whether a person on call can be called outside Matrix."""
     if has_on_call(config):
-        return CheckResult(name="on-call", ok=True, what="somebody outside Matrix is called when nobody comes")
+        return well("on-call", "somebody outside Matrix is called when nobody comes")
     do = "Give lines.0.on_call a webhook_file or an email, start the line again, and try it: `quietline alarm test`."
     what = "nobody outside Matrix is called when nobody comes"
     return CheckResult(name="on-call", ok=config.line.rehearsal, what=what + _rehearsal_note(config), do=do)
@@ -86,17 +86,16 @@ async def check_module(module_client: ModuleClient) -> CheckResult:
         health = await module_client.health()
     except ModuleNotLoaded:
         do = "Load quietline_synapse.Quietline in homeserver.yaml (its README says how), and start it again."
-        return CheckResult(name=name, ok=False, what="is not loaded: nothing is purged, nothing enforced", do=do)
+        return fault(name, "is not loaded: nothing is purged, nothing enforced", do)
     except (HomeserverUnreachable, ModuleRequestRejected) as error:
         do = "Is the homeserver running, and homeserver.as_token_file the token of its registration?"
-        return CheckResult(name=name, ok=False, what=f"cannot be asked ({error.status})", do=do)
+        return fault(name, f"cannot be asked ({error.status})", do)
     if missing := ENFORCED - health.enforces:
         do = "Load the module that comes with this version, and start the homeserver again."
-        return CheckResult(name=name, ok=False, what=f"does not enforce: {', '.join(sorted(missing))}", do=do)
+        return fault(name, f"does not enforce: {', '.join(sorted(missing))}", do)
     if health.problems:
-        do = "Change these settings of the homeserver."
-        return CheckResult(name=name, ok=False, what=" ".join(health.problems), do=do)
-    return CheckResult(name=name, ok=True, what=f"enforces {', '.join(sorted(health.enforces))}")
+        return fault(name, " ".join(health.problems), "Change these settings of the homeserver.")
+    return well(name, f"enforces {', '.join(sorted(health.enforces))}")
 
 
 async def check_identities(config: Config, client: HomeserverClient) -> CheckResult:
@@ -107,14 +106,11 @@ async def check_identities(config: Config, client: HomeserverClient) -> CheckRes
     try:
         answer = await client.request("POST", "keys", "query", body={"device_keys": {user: [] for user in ours}})
     except HomeserverError as error:
-        do = "Is the homeserver running?"
-        return CheckResult(name=name, ok=False, what=f"{shown}; the homeserver cannot be asked ({error.status})", do=do)
+        return fault(name, f"{shown}; the homeserver cannot be asked ({error.status})", "Is the homeserver running?")
     if wrong := [user for user, key in ours.items() if master_key_of(answer, user) != key]:
         do = "Somebody replaced them, or the bridge has not run yet. If it has: stop the line and look who did."
-        return CheckResult(
-            name=name, ok=False, what=f"the homeserver shows other keys than ours for {', '.join(wrong)}", do=do
-        )
-    return CheckResult(name=name, ok=True, what=shown, do="Staff compare these with what their clients show.")
+        return fault(name, f"the homeserver shows other keys than ours for {', '.join(wrong)}", do)
+    return well(name, shown, "Staff compare these with what their clients show.")
 
 
 async def check_line_devices(
@@ -131,20 +127,18 @@ async def check_line_devices(
         try:
             ours = await asyncio.to_thread(read, file, client.user_id)
         except DatabaseError:
-            do = "Start the line once: ./quietline up"
-            return CheckResult(name=name, ok=False, what=f"{file} cannot be read", do=do)
+            return fault(name, f"{file} cannot be read", "Start the line once: ./quietline up")
         try:
             answer = await client.request("GET", "devices")
         except HomeserverError as error:
-            do = "Is the homeserver running?"
-            return CheckResult(name=name, ok=False, what=f"the homeserver cannot be asked ({error.status})", do=do)
+            return fault(name, f"the homeserver cannot be asked ({error.status})", "Is the homeserver running?")
         if {device.get("device_id") for device in objects_in(answer.get("devices"))} != {ours}:
             wrong.append(client.user_id)
     if wrong:
         what = f"the homeserver has other devices of {', '.join(wrong)} than the one that this line speaks with"
         do = "A running line makes itself another in a minute. If it does not: does another bridge use this line's token?"
-        return CheckResult(name=name, ok=False, what=what, do=do)
-    return CheckResult(name=name, ok=True, what="the homeserver has the devices that the line speaks with, and no others")
+        return fault(name, what, do)
+    return well(name, "the homeserver has the devices that the line speaks with, and no others")
 
 
 async def check_homeserver_database(config: Config, layout: Layout, *, running: bool) -> CheckResult:
@@ -154,18 +148,18 @@ async def check_homeserver_database(config: Config, layout: Layout, *, running: 
     """
     name = "homeserver database"
     if config.homeserver.joined:
-        return CheckResult(name=name, ok=True, what="is that of the agency's own homeserver, whose owner backs it up")
+        return well(name, "is that of the agency's own homeserver, whose owner backs it up")
     try:
         homeserver_database.check_engine(config, layout)
         problems = await homeserver_database.find_problems(config, layout, running=running)
     except SetupError as error:
-        return CheckResult(name=name, ok=False, what="; ".join(error.problems), do="Put it right; the line does not start.")
+        return fault(name, "; ".join(error.problems), "Put it right; the line does not start.")
     if config.homeserver.database_url_file is None:
-        return CheckResult(name=name, ok=True, what="is SQLite, in the line's directory")
+        return well(name, "is SQLite, in the line's directory")
     wrong = [each for each in problems if not each.warning]
     shown = wrong or problems
     if not shown:
-        return CheckResult(name=name, ok=True, what="is a PostgreSQL that will do, and is this directory's")
+        return well(name, "is a PostgreSQL that will do, and is this directory's")
     what, do = "; ".join(each.what for each in shown), " ".join(each.do for each in shown)
     return CheckResult(name=name, ok=not wrong, what=f"PostgreSQL {what}", do=do, warning=not wrong)
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from bridge.config.load import ConfigError, load
 from deploy.data_dir.layout import HOST
-from deploy.inspect.check_report import CheckReport, CheckResult
+from deploy.inspect.check_report import CheckReport, CheckResult, fault, well
 from deploy.stack.readiness import ReadinessProbe
 from policies import read_text
 
@@ -31,7 +31,7 @@ ALONE: Final = {
 
 async def no_carrier_asked() -> list[CheckResult]:
     """Return the rows for a carrier that is not checked."""
-    return [CheckResult(name="carrier", ok=True, what="was not asked", do="`quietline carrier check` tries it.")]
+    return [well("carrier", "was not asked", "`quietline carrier check` tries it.")]
 
 
 async def no_facts() -> list[CheckResult]:
@@ -51,15 +51,14 @@ async def check_status(
     """
     if not has_line(layout):
         do = f"Name its directory with --data, or make one: ./quietline up --data {layout.data}, or `quietline init`."
-        return CheckReport(checks=(CheckResult(name="line", ok=False, what=f"{layout.config}: there is no line", do=do),))
+        return CheckReport(checks=(fault("line", f"{layout.config}: there is no line", do),))
     by_up = _urls_of_up(layout)
     urls = by_up or _urls_of_bridge(layout)
     if urls is None:
-        check = CheckResult(
-            name="line",
-            ok=False,
-            what=f"nothing is ready on {layout.data}",
-            do=f"Start it: ./quietline up {layout.option} (when it is just starting, wait for it).",
+        check = fault(
+            "line",
+            f"nothing is ready on {layout.data}",
+            f"Start it: ./quietline up {layout.option} (when it is just starting, wait for it).",
         )
         return CheckReport(checks=(check,))
     async with ReadinessProbe() as probe:

@@ -24,7 +24,7 @@ from bridge.matrix.room_keys.confirmed_identities import (
 from bridge.matrix.rooms.room_state import peek_desk_members, peek_room_counts
 from bridge.storage.errors import DatabaseError
 from deploy.data_dir import offline
-from deploy.inspect.check_report import CheckResult
+from deploy.inspect.check_report import CheckResult, well
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -128,7 +128,7 @@ def check_first_supervisor(db: Snapshot, config: Config) -> CheckResult:
     """Whether a person can confirm the others: a supervisor at the desk with a confirmed identity."""
     count = confirmed_supervisors(db)
     if count:
-        return CheckResult(name="trust", ok=True, what=f"{count} with a confirmed identity at the desk")
+        return well("trust", f"{count} with a confirmed identity at the desk")
     what = "no supervisor's identity is confirmed: nobody at the desk is heard, and nobody can read what the line says"
     if config.line.rehearsal:
         what = "no supervisor is at the desk; a rehearsal trusts the first identity that it sees"
@@ -151,8 +151,7 @@ def check_staff_trust(db: Snapshot, config: Config, *, now: float) -> CheckResul
         )
         do = "A supervisor confirms them with !trust at the desk, when they have compared; or `quietline trust` does."
         return CheckResult(name=name, ok=True, what=f"{what}{note}", do=do, warning=not config.line.rehearsal)
-    what = f"all {len(people)} at the desk are confirmed{note}"
-    return CheckResult(name=name, ok=True, what=what, do=GONE if silent else "")
+    return well(name, f"all {len(people)} at the desk are confirmed{note}", GONE if silent else "")
 
 
 def first_supervisor_rows(config: Config) -> list[CheckResult]:

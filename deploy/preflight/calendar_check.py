@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from bridge.shift_calendar.source import source_of
-from deploy.inspect.check_report import CheckResult
+from deploy.inspect.check_report import CheckResult, warning
 from policies.load import ZONE_UNSAID
 from policies.shifts import calendar_file
 from policies.shifts.content_lines import CalendarError, CalendarProblem
@@ -57,7 +57,7 @@ def check_zone(config: Config, pack: Pack) -> Iterator[CheckResult]:
     if pack.hours.always and pack.hours.timezone == ZONE_UNSAID and not config.line.rehearsal:
         what = f"the pack's hours name no time zone: safe times, times on cards and quiet hours are in {ZONE_UNSAID}"
         do = "Write `timezone: America/New_York`, or what the line's is, beside `always: true` in the agency's pack."
-        yield CheckResult(name="clock", ok=True, what=what, do=do, warning=True)
+        yield warning("clock", what, do)
 
 
 def check_shifts(config: Config, pack: Pack) -> Iterator[CheckResult]:

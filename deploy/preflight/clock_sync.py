@@ -12,7 +12,7 @@ import ctypes
 from pathlib import Path
 from typing import Final
 
-from deploy.inspect.check_report import CheckResult
+from deploy.inspect.check_report import CheckResult, warning, well
 
 TIME_ERROR: Final = 5
 STRUCTURE_BYTES: Final = 512
@@ -37,11 +37,11 @@ def check_synchronisation() -> CheckResult:
     """Warn when the clock is not synchronised: it is right today, and minutes off in some months."""
     name, state = "clock", is_synchronised()
     if state is None:
-        return CheckResult(name=name, ok=True, what="may be right; whether it is synchronised the kernel does not say here")
+        return well(name, "may be right; whether it is synchronised the kernel does not say here")
     if state:
-        return CheckResult(name=name, ok=True, what="is synchronised")
+        return well(name, "is synchronised")
     do = (
         "Have it synchronised (`timedatectl set-ntp true`, or chrony): signatures end after five minutes, and everything "
         "that is erased by its age goes by it."
     )
-    return CheckResult(name=name, ok=True, what="may be right today; nothing synchronises it", do=do, warning=True)
+    return warning(name, "may be right today; nothing synchronises it", do)

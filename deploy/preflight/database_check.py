@@ -13,7 +13,7 @@ from bridge.app.line_files import SERVER, SERVER_REMEDIES, CannotStart, CannotSt
 from bridge.storage.errors import DatabaseError
 from bridge.storage.postgres_connection import PostgresPlace, connect
 from bridge.storage.postgres_probe import may_make_schema
-from deploy.inspect.check_report import CheckResult
+from deploy.inspect.check_report import CheckResult, fault, well
 
 if TYPE_CHECKING:
     from bridge.config.sections import Config
@@ -33,15 +33,13 @@ async def check_server_database(config: Config) -> CheckResult | None:
             await check_server(config.data_dir, server)
             may_be_used = await _may_be_used(server)
     except CannotStart as error:
-        return CheckResult(name=NAME, ok=False, what="; ".join(error.problems), do=DO)
+        return fault(NAME, "; ".join(error.problems), DO)
     except (CannotStartYet, DatabaseError, TimeoutError) as error:
         what = str(error) if isinstance(error, CannotStartYet) else f"{SERVER} does not answer"
-        return CheckResult(
-            name=NAME, ok=False, what=what, do="Start it, and ask again; `doctor` says more of one that runs."
-        )
+        return fault(NAME, what, "Start it, and ask again; `doctor` says more of one that runs.")
     if not may_be_used:
-        return CheckResult(name=NAME, ok=False, what=f"{SERVER}: {SERVER_REMEDIES['42501']}", do=DO)
-    return CheckResult(name=NAME, ok=True, what="version, encoding, order of text and rights are those that are needed")
+        return fault(NAME, f"{SERVER}: {SERVER_REMEDIES['42501']}", DO)
+    return well(NAME, "version, encoding, order of text and rights are those that are needed")
 
 
 async def _may_be_used(server: str) -> bool:

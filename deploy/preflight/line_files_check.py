@@ -19,7 +19,7 @@ from bridge.matrix.schema import MAIN_SCHEMA
 from bridge.storage.migrations import peek_version
 from bridge.tables import desk_state, line_state
 from deploy.inspect import doctor_database
-from deploy.inspect.check_report import CheckResult
+from deploy.inspect.check_report import CheckResult, fault
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,7 +38,7 @@ def check_files(config: Config) -> CheckResult | None:
     try:
         check_presence(config.data_dir)
     except (CannotStart, CannotStartYet) as error:
-        return CheckResult(name=NAME, ok=False, what=str(error), do=NO_START)
+        return fault(NAME, str(error), NO_START)
     return None
 
 
@@ -50,16 +50,15 @@ def check_contents(db: Snapshot, config: Config) -> Iterator[CheckResult]:
     yield doctor_database.check_keys(db, config)
     for name, (configured, _) in KEPT_NAMES.items():
         if (before := line_state.peek(db, name)) not in {None, configured(config)}:
-            yield CheckResult(name=NAME, ok=False, what=other_name(name, str(before)), do=NO_START)
+            yield fault(NAME, other_name(name, str(before)), NO_START)
 
 
 def _check_version(db: Snapshot, config: Config) -> CheckResult | None:
     """Report a database with which this version does not start; None for any other."""
     version = peek_version(db)
     if version > MAIN_SCHEMA.latest:
-        what = "was written by a newer version of this program"
-        return CheckResult(name=NAME, ok=False, what=what, do="Use that version: this one would not start.")
+        return fault(NAME, "was written by a newer version of this program", "Use that version: this one would not start.")
     if version < MAIN_SCHEMA.latest and not config.line.rehearsal and desk_state.peek_exists(db):
         do = "Run `quietline upgrade`, which makes a backup first."
-        return CheckResult(name=NAME, ok=False, what="was written by an older version of this program", do=do)
+        return fault(NAME, "was written by an older version of this program", do)
     return None

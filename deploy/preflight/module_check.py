@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from bridge.matrix.api.module_api import HomeserverUnreachable, ModuleClient, ModuleNotLoaded, ModuleRequestRejected
 from deploy.inspect import shared_checks
-from deploy.inspect.check_report import CheckResult
+from deploy.inspect.check_report import CheckResult, unasked
 
 if TYPE_CHECKING:
     from bridge.config.sections import Config
@@ -28,7 +28,7 @@ async def _check_accounts(config: Config, module_client: ModuleClient) -> list[C
         strangers = [user_id for user_id in users if not await module_client.is_claimed(user_id)]
     except ModuleNotLoaded:
         do = "Load the module that comes with this version, start the homeserver again, and ask again."
-        return [CheckResult(name=name, ok=True, asked=False, what="cannot tell whose the accounts are", do=do)]
+        return [unasked(name, "cannot tell whose the accounts are", do)]
     except (HomeserverUnreachable, ModuleRequestRejected):
         return []
     do = (

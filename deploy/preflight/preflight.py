@@ -31,7 +31,7 @@ from deploy.data_dir import offline
 from deploy.data_dir.layout import HOMESERVER_NAME, HOST, Layout
 from deploy.doctor.machine_probes import is_live
 from deploy.inspect import doctor_database, doctor_files, shared_checks
-from deploy.inspect.check_report import CheckReport, CheckResult, merge
+from deploy.inspect.check_report import CheckReport, CheckResult, fault, merge, unasked, warning, well
 from deploy.inspect.trust import check_first_supervisor
 from deploy.preflight.calendar_check import check_calendar, check_shifts, check_zone
 from deploy.preflight.clock_sync import check_synchronisation
@@ -63,7 +63,7 @@ async def run_checks(layout: Layout) -> tuple[CheckReport, bool]:
     first = [check_disk(layout)]
     loaded, problems = _load(layout)
     if loaded is None or problems:
-        rows = [CheckResult(name="configuration", ok=False, what=problem, do="Put it right.") for problem in problems]
+        rows = [fault("configuration", problem, "Put it right.") for problem in problems]
         return CheckReport(checks=(*rows, *first)), False
     config, pack = loaded
     async with aiohttp.ClientSession(timeout=TIMEOUT) as http:
@@ -78,7 +78,7 @@ async def run_checks(layout: Layout) -> tuple[CheckReport, bool]:
         check_calendar(config, pack),
     )
     rows = [
-        CheckResult(name="configuration", ok=True, what="can be used, with its packs and secrets"),
+        well("configuration", "can be used, with its packs and secrets"),
         *first,
         *check_words(config, pack),
         *check_zone(config, pack),
@@ -126,7 +126,7 @@ def check_words(config: Config, pack: Pack) -> Iterator[CheckResult]:
     if not config.line.rehearsal:
         for finding in lint(pack):
             if finding.must:
-                yield CheckResult(name=f"{finding.path} ({finding.rule})", ok=False, what=finding.what, do=finding.do)
+                yield fault(f"{finding.path} ({finding.rule})", finding.what, finding.do)
 
 
 def check_account(config: Config, layout: Layout) -> Iterator[CheckResult]:
@@ -143,13 +143,13 @@ def check_ports(config: Config, layout: Layout, *, running: bool) -> CheckResult
     """Whether the ports of the bridge, and of the other parts that `up` runs, are free."""
     name, own = "port", _ports(config, layout)
     if running:
-        return CheckResult(name=name, ok=True, what=f"{config.listen.port} is the running line's")
+        return well(name, f"{config.listen.port} is the running line's")
     used_ports = [f"{port} ({part})" for part, host, port in own if not is_port_free(host, port)]
     if not used_ports:
         free = ", ".join(str(port) for _, _, port in own)
-        return CheckResult(name=name, ok=True, what=f"{free} {'is' if len(own) == 1 else 'are'} free")
+        return well(name, f"{free} {'is' if len(own) == 1 else 'are'} free")
     do = "End what listens there, or give listen.port another; `up` takes others for all with --port-base."
-    return CheckResult(name=name, ok=False, what=f"in use or not allowed: {', '.join(used_ports)}", do=do)
+    return fault(name, f"in use or not allowed: {', '.join(used_ports)}", do)
 
 
 def _ports(config: Config, layout: Layout) -> list[tuple[str, str, int]]:
@@ -176,21 +176,17 @@ async def _check_databases(config: Config, layout: Layout, *, running: bool) -> 
 
 def check_database(config: Config, layout: Layout, *, running: bool) -> Iterator[CheckResult]:
     """Check the entries of the line's database, if there is one: clock, backup, confirmed supervisor."""
-    trust = CheckResult(
-        name="trust",
-        ok=True,
-        asked=False,
-        what="the line has not run yet: nobody was seen",
-        do="Start the line, have a supervisor sign in, and confirm them with `quietline trust`.",
+    trust = unasked(
+        "trust",
+        "the line has not run yet: nobody was seen",
+        "Start the line, have a supervisor sign in, and confirm them with `quietline trust`.",
     )
-    no_backup = CheckResult(
-        name="backup", ok=True, what="none was made yet", do=doctor_database.how_to_back_up(config), warning=True
-    )
+    no_backup = warning("backup", "none was made yet", doctor_database.how_to_back_up(config))
     if (missing := check_files(config)) is not None:
         yield missing
         return
     if not offline.has_database(config):
-        first_start = CheckResult(name="database", ok=True, what="is made at the first start")
+        first_start = well("database", "is made at the first start")
         yield from (first_start, check_clock(), no_backup, trust)
         return
     try:
@@ -202,9 +198,9 @@ def check_database(config: Config, layout: Layout, *, running: bool) -> Iterator
             contents = list(check_contents(db, config))
     except (DatabaseError, OSError):
         do = "Is the disk well, and are the files the line's user's? Restore a backup where it is damaged."
-        yield CheckResult(name="database", ok=False, what="main.db cannot be read", do=do)
+        yield fault("database", "main.db cannot be read", do)
         return
-    yield CheckResult(name="database", ok=True, what="can be read")
+    yield well("database", "can be read")
     yield from contents
     yield clock if not clock.ok else check_clock()
     yield _as_warning(backup, missing=bool(backup.do))
@@ -249,7 +245,7 @@ def check_clock() -> CheckResult:
     if time.time() >= Path(__file__).stat().st_mtime:
         return check_synchronisation()
     do = "Set the clock, and have it synchronised: signatures and everything that ends depend on it."
-    return CheckResult(name="clock", ok=False, what="is before this program was made", do=do)
+    return fault("clock", "is before this program was made", do)
 
 
 async def check_homeserver(config: Config, layout: Layout, *, running: bool) -> list[CheckResult]:
@@ -261,19 +257,16 @@ async def check_homeserver(config: Config, layout: Layout, *, running: bool) -> 
             answer = await client.request("GET", "versions", prefix="/_matrix/client", seconds=5.0)
         except TokenRefused:
             return [
-                CheckResult(name="homeserver", ok=True, what="answers"),
-                CheckResult(name="homeserver", ok=False, what="does not know the token of the bridge", do=ASK_REGISTRATION),
+                well("homeserver", "answers"),
+                fault("homeserver", "does not know the token of the bridge", ASK_REGISTRATION),
             ]
         except HomeserverError as error:
             if not running and _is_embedded(config, layout):
                 what = "is the line's own, and starts with it"
-                return [
-                    CheckResult(name="homeserver", ok=True, asked=False, what=what, do="Start the line, and ask again.")
-                ]
-            do = "Is homeserver.url right, and does it run?"
-            return [CheckResult(name="homeserver", ok=False, what=f"does not answer ({error.status})", do=do)]
+                return [unasked("homeserver", what, "Start the line, and ask again.")]
+            return [fault("homeserver", f"does not answer ({error.status})", "Is homeserver.url right, and does it run?")]
         newest = (strings_in(answer.get("versions")) or ["nothing that it tells"])[-1]
-        version = CheckResult(name="homeserver", ok=True, what=f"answers, and speaks up to {newest}")
+        version = well("homeserver", f"answers, and speaks up to {newest}")
         return [version, await _check_token(config, client), *await check_module(config, ModuleClient(client=client))]
 
 
@@ -282,15 +275,13 @@ async def _check_token(config: Config, client: HomeserverClient) -> CheckResult:
     try:
         user = (await client.request("GET", "account", "whoami", seconds=5.0)).get("user_id")
     except TokenRefused:
-        return CheckResult(name=name, ok=False, what="does not know the token of the bridge", do=do)
+        return fault(name, "does not know the token of the bridge", do)
     except Permanent as error:
         if error.errcode == "M_FORBIDDEN":  # the token is valid, and the account is made at the first start
-            return CheckResult(name=name, ok=True, what="knows our token; the first start makes the account")
-        return CheckResult(
-            name=name, ok=False, what=f"does not let the token speak for {config.policy_mxid} ({error.errcode})", do=do
-        )
+            return well(name, "knows our token; the first start makes the account")
+        return fault(name, f"does not let the token speak for {config.policy_mxid} ({error.errcode})", do)
     except HomeserverError as error:
-        return CheckResult(name=name, ok=False, what=f"does not answer the bridge ({error.status})", do=do)
+        return fault(name, f"does not answer the bridge ({error.status})", do)
     ok = user == config.policy_mxid
     what = f"knows {user}" if ok else "takes the bridge's token for another account's"
     return CheckResult(name=name, ok=ok, what=what, do="" if ok else do)
@@ -309,8 +300,8 @@ async def _check_carrier(config: Config, *, running: bool, is_visible: bool) -> 
         ]
     if config.line.rehearsal:
         what, do = "the rehearsal carrier starts with the line", "Start the line, and ask again."
-        return [row if row.ok else CheckResult(name=row.name, ok=True, asked=False, what=what, do=do) for row in rows]
-    waits = CheckResult(name=WEBHOOK, ok=True, asked=False, what="needs a running line", do=WHEN_IT_RUNS)
+        return [row if row.ok else unasked(row.name, what, do) for row in rows]
+    waits = unasked(WEBHOOK, "needs a running line", WHEN_IT_RUNS)
     return [waits if row.name == WEBHOOK else row for row in rows]
 
 
