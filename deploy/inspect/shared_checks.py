@@ -27,7 +27,7 @@ from bridge.storage.errors import DatabaseError
 from bridge.storage.sqlite_connection import BUSY_MS
 from deploy.data_dir import offline
 from deploy.data_dir.secret_files import SetupError
-from deploy.inspect.check_report import CheckResult, fault, well
+from deploy.inspect.check_report import CheckResult, fault, unasked, well
 from deploy.inspect.erasure_certificates import verify_certificates
 from deploy.stack import homeserver_database
 from policies.pack import samples, unreviewed
@@ -96,6 +96,33 @@ async def check_module(module_client: ModuleClient) -> CheckResult:
     if health.problems:
         return fault(name, " ".join(health.problems), "Change these settings of the homeserver.")
     return well(name, f"enforces {', '.join(sorted(health.enforces))}")
+
+
+async def check_module_and_accounts(config: Config, module_client: ModuleClient) -> list[CheckResult]:
+    """Check the module, and what it says of the line's two users."""
+    module = await check_module(module_client)
+    return [module, *await _check_accounts(config, module_client)]
+
+
+async def _check_accounts(config: Config, module_client: ModuleClient) -> list[CheckResult]:
+    """Check whether the homeserver lets us be the line's two users; where its module does not answer, its row says so.
+
+    Asked as a user, the homeserver gives one answer for a user that is not made yet and for one that is not ours.
+    """
+    name, users = "homeserver", (config.policy_mxid, config.puppet_mxid)
+    try:
+        strangers = [user_id for user_id in users if not await module_client.is_claimed(user_id)]
+    except ModuleNotLoaded:
+        do = "Load the module that comes with this version, start the homeserver again, and ask again."
+        return [unasked(name, "cannot tell whose the accounts are", do)]
+    except (HomeserverUnreachable, ModuleRequestRejected):
+        return []
+    do = (
+        "Compare the registration's namespaces with the line's slug and homeserver.server_name, and start the homeserver "
+        "again with the right registration."
+    )
+    what = f"its registration does not claim {', '.join(strangers)}" if strangers else "claims both accounts"
+    return [CheckResult(name=name, ok=not strangers, what=what, do=do if strangers else "")]
 
 
 async def check_identities(config: Config, client: HomeserverClient) -> CheckResult:

@@ -37,7 +37,6 @@ from deploy.preflight.calendar_check import check_calendar, check_shifts, check_
 from deploy.preflight.clock_sync import check_synchronisation
 from deploy.preflight.database_check import check_server_database
 from deploy.preflight.line_files_check import check_contents, check_files
-from deploy.preflight.module_check import check_module
 from deploy.stack.start_conditions import is_port_free
 from deploy.stack.synapse_overlay import overlay_problems
 from policies import read_text
@@ -267,7 +266,11 @@ async def check_homeserver(config: Config, layout: Layout, *, running: bool) -> 
             return [fault("homeserver", f"does not answer ({error.status})", "Is homeserver.url right, and does it run?")]
         newest = (strings_in(answer.get("versions")) or ["nothing that it tells"])[-1]
         version = well("homeserver", f"answers, and speaks up to {newest}")
-        return [version, await _check_token(config, client), *await check_module(config, ModuleClient(client=client))]
+        return [
+            version,
+            await _check_token(config, client),
+            *await shared_checks.check_module_and_accounts(config, ModuleClient(client=client)),
+        ]
 
 
 async def _check_token(config: Config, client: HomeserverClient) -> CheckResult:
