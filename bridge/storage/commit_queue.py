@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Final, NoReturn, Protocol, TypeAlias, TypeVar
 
-from bridge.storage.database import Note, Reader, Sync, Transaction, Work
+from bridge.storage.database import Reader, Sync, Work
 from bridge.storage.errors import Unavailable
 
 T = TypeVar("T")
@@ -197,8 +197,6 @@ class CommitQueue:
         self._closed = True
         self._cause: BaseException | None = None
         self._failed = asyncio.Event()
-        self.note: Note | None = None
-        """What each commit writes besides its work."""
 
     @property
     def is_idle(self) -> bool:
@@ -314,24 +312,13 @@ class CommitQueue:
         if self._failed.is_set():
             fail(request.done, disk_failure())
             return
-        noted: int | None = None
-
-        async def work(transaction: Transaction) -> Any:
-            nonlocal noted
-            value = await request.work(transaction)
-            if self.note is not None:
-                noted = await self.note.add(transaction)
-            return value
-
         try:
-            value = await self._transact(work)
+            value = await self._transact(request.work)
         except BaseException as error:
             fail(request.done, error)
             if isinstance(error, WRITER_STOPS):
                 raise
             return
-        if self.note is not None and noted is not None:
-            self.note.record_commit(noted)
         self._record(request, value)
 
     def _record(self, request: _CommitRequest, value: Any) -> None:
@@ -357,10 +344,6 @@ class QueuedDatabase(Reader):
     async def commit(self, work: Work[T], *, sync: Sync = Sync.AWAIT) -> T:
         """See `Database`."""
         return await self._queue.commit(work, sync=sync)
-
-    def note_in_commits(self, note: Note) -> None:
-        """See `Database`."""
-        self._queue.note = note
 
     @property
     def last_commit(self) -> int:

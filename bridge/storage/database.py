@@ -146,16 +146,6 @@ Work: TypeAlias = Callable[[Transaction], Awaitable[T]]
 """The work of one commit."""
 
 
-class Note(Protocol):
-    """A number that commits write besides their work, where it is another than the last one that was committed."""
-
-    async def add(self, transaction: Transaction) -> int | None:
-        """Write the number at the end of a commit, and return it; None, without a statement, if it is unchanged."""
-
-    def record_commit(self, number: int) -> None:
-        """Note that the number is committed."""
-
-
 async def attempt(transaction: Transaction, work: Work[None]) -> Exception | None:
     """Run `work` as a part of the commit that may fail alone: return what it raised, with no change of it kept, or None.
 
@@ -222,9 +212,6 @@ class Database(Reader, Protocol):
         The caller may be cancelled; the work is not. `sync`: whether it returns when the commit is on the disk, or when
         others can read it; then a power cut may take it back, with all that came after it and nothing that came before.
         """
-
-    def note_in_commits(self, note: Note) -> None:
-        """Have this written in each commit from now on, besides its work."""
 
     @property
     def last_commit(self) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NoReturn, TypeVar
 
-from bridge.storage.database import Dialect, Note, Reader, Row, Sync, Transaction, Value, Work
+from bridge.storage.database import Dialect, Reader, Row, Sync, Transaction, Value, Work
 from bridge.storage.errors import Unavailable
 from bridge.storage.migrations import Schema
 from tests.fakes.database_engine import make_database
@@ -48,10 +48,6 @@ class FullDatabase(Reader):
             raise Unavailable("SQLITE_FULL")
 
         return await self.inner.commit(then_full if self.full else work, sync=sync)
-
-    def note_in_commits(self, note: Note) -> None:
-        """Pass the note to the inner store."""
-        self.inner.note_in_commits(note)
 
     @property
     def last_commit(self) -> int:
