@@ -15,13 +15,14 @@ from __future__ import annotations
 
 import contextlib
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Literal
 
 from bridge.app.line_files import CREATE, MOVING, SERVER_REMEDIES
 from bridge.matrix.schema import MAIN_SCHEMA, PUPPET_SCHEMA
 from bridge.storage.copying import CannotCopy, OtherTables, Pair, peek_rows
 from bridge.storage.errors import DatabaseError, InUse, Unavailable, UnsuitableServer
-from bridge.storage.migrations import VERSION_TABLE, peek_version
+from bridge.storage.migrations import VERSION_TABLE
 from bridge.storage.postgres_connection import PostgresPlace, connect, require_suitable
 from bridge.storage.postgres_database import PostgresDatabase, drop_schemas
 from bridge.storage.postgres_transaction import LEASE_SCHEMA
@@ -39,8 +40,11 @@ if TYPE_CHECKING:
     from bridge.config.sections import Config
     from bridge.storage.migrations import Schema
 
-DATABASES: Final[dict[str, Schema]] = {"voice.db": PUPPET_SCHEMA, "main.db": MAIN_SCHEMA}
-"""In the order of their removal: `main.db` last."""
+DATABASES: Final[dict[str, Schema]] = {
+    "voice.db": replace(PUPPET_SCHEMA, upgrades=False),
+    "main.db": replace(MAIN_SCHEMA, upgrades=False),
+}
+"""In the order of their removal: `main.db` last. Only `upgrade` takes the steps of a schema, after a backup."""
 LOG_TRIES: Final = 50
 """Attempts, every tenth of a second, to empty a write-ahead log that another program reads."""
 EMPTY_ONE: Final = f"Write the URL of an empty one into that file. To {CREATE.replace('make it again, empty', 'make one')}"
@@ -74,10 +78,8 @@ async def migrate(
         try:
             if to == "postgresql":
                 await _require_own_place(config.data_dir, server)
-                _require_current(config.data_dir, server, to)
                 return await _to_postgresql(config.data_dir, server, after)
             _require_keys(config.data_dir)
-            _require_current(config.data_dir, server, to)
             return await _to_sqlite(config.data_dir, server, after)
         except CannotCopy as reason:
             raise CannotMigrate(_why_not(reason, to)) from None
@@ -86,30 +88,13 @@ async def migrate(
 def _why_not(reason: CannotCopy, to: Literal["postgresql", "sqlite"]) -> str:
     """Return why the rows are not the same in both databases, and what to do. Nothing was removed."""
     goes_on = "nothing was moved, and the line goes on where it is"
-    if isinstance(reason, OtherTables):
+    if isinstance(reason, OtherTables | NotTaken):
         return f"{reason.table}: not as this program made it; {goes_on}. Take away what was added by hand, and repeat this"
     again = f" If the line ran on its files after a try that was broken off: {EMPTY_ONE}" if to == "postgresql" else ""
     return (
         f"the two databases differ in {reason.table}: each has something of its own, nothing was removed. Look which one "
         f"the line ran on last, and take the other away.{again}"
     )
-
-
-def _require_current(data: Path, server: str, to: Literal["postgresql", "sqlite"]) -> None:
-    """Raise `CannotMigrate` when what is to be moved is of another version: only `upgrade` takes steps, after a backup."""
-    for name, schema in DATABASES.items():
-        if to == "postgresql" and not (data / name).is_file():
-            continue
-        path, place = data / name, PostgresPlace(server, name.removesuffix(".db"))
-        with _refusals(), snapshot(path) if to == "postgresql" else server_snapshot(place) as database:
-            version = peek_version(database)
-        if version > schema.latest:
-            raise CannotMigrate(f"{name}: a newer version of this program wrote it, which has to be used")
-        if 0 < version < schema.latest:
-            without = ", with `database` taken out of the configuration until that is done" if to == "postgresql" else ""
-            raise CannotMigrate(
-                f"{name}: an older version wrote it; bring it to this one first (`quietline upgrade`){without}"
-            )
 
 
 async def _require_own_place(data: Path, server: str) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import os
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -29,9 +28,7 @@ from deploy.backup.restore import restore
 from deploy.cli.options import layout_of
 from deploy.data_dir.layout import Layout
 from deploy.data_dir.secret_files import SetupError
-from deploy.preflight.preflight import run_checks
 from tests.deploy.data_dir.test_atomic_files import SERVICE
-from tests.deploy.init.answers import answers, run_init
 from tests.deploy.line_directory import ADA, INDEX_KEY, SOL, VAULT_KEY, LineDirectory
 from tests.deploy.verb import invoke
 from tests.fakes.bridge_harness import HANDSET, BridgeHarness
@@ -256,23 +253,6 @@ async def test_the_stop_list_is_where_the_bridge_reads(line: LineDirectory, tmp_
     )
 
 
-async def test_the_calendar_of_the_line_comes_along(line: LineDirectory, tmp_path: Path) -> None:
-    """A file of shifts in its directory; one from elsewhere is followed there, and no copy of it is."""
-    elsewhere = tmp_path / "synced.ics"
-    raw, files = yaml.safe_load(line.layout.config.read_text()), list[str]()
-    for file in (line.layout.data / "shifts.ics", elsewhere):
-        file.write_text("BEGIN:VCALENDAR")
-        raw["lines"][0]["calendar"] = {"file": str(file)}
-        line.layout.config.write_text(yaml.safe_dump(raw, sort_keys=False))
-        there = Layout(tmp_path / file.stem)
-        await restore(backup_file.collect(line.layout, line.config), there)
-        calendar = load(there.config).line.calendar
-        assert calendar is not None
-        files.append(str(calendar.file))
-    assert files == [str(tmp_path / "shifts" / "shifts.ics"), str(elsewhere)]
-    assert (tmp_path / "shifts" / "shifts.ics").read_text() == "BEGIN:VCALENDAR"
-
-
 async def test_nothing_is_restored_over(line: LineDirectory, tmp_path: Path) -> None:
     """A directory with a line, running or not, or with anything else in it, is left as it is."""
     backup = backup_file.collect(line.layout, line.config)
@@ -388,35 +368,3 @@ async def test_a_timer_says_nothing_but_the_line(line: LineDirectory, tmp_path: 
     assert not [name for name, data in backup.files.items() if PASSPHRASE in data]
     phrase.unlink()
     load(line.layout.config)  # a bridge does not need it to start
-
-
-async def test_a_restored_line_of_a_joined_homeserver_says_how_it_starts(line: LineDirectory, tmp_path: Path) -> None:
-    """The homeserver kept the old devices, so `--take-over` is named; where it is the line's own, it is not."""
-    phrase = tmp_path / "phrase"
-    phrase.write_bytes(PASSPHRASE)
-    phrase.chmod(0o600)
-    for joined in (False, True):
-        configuration = yaml.safe_load(line.layout.config.read_text())
-        configuration["homeserver"]["joined"] = joined
-        line.layout.config.write_text(yaml.safe_dump(configuration))
-        file, there = tmp_path / f"backup-{joined}", tmp_path / f"there-{joined}"
-        common = ["--passphrase-file", str(phrase)]
-        assert (await invoke(["backup", "--data", str(line.layout.data), *common, "--to", str(file)])).exit_code == 0
-        result = await invoke(["restore", "--data", str(there), *common, str(file)])
-        assert result.exit_code == 0, result.output
-        assert (f"quietline bridge --data {there} --take-over" in result.stdout) == joined
-
-
-async def test_a_restored_line_has_a_homeserver_of_its_own_before_its_first_start(
-    line: LineDirectory, tmp_path: Path
-) -> None:
-    """`check` would say that it does not answer, and `status` and `staff` that another administers it."""
-    (directory := tmp_path / "real").mkdir()
-    assert run_init(directory, answers()).exit_code == 0
-    real, there = Layout(directory / "line"), Layout(tmp_path / "there")
-    shutil.copytree(line.layout.bridge, real.bridge, dirs_exist_ok=True)
-    await restore(backup_file.collect(real, load(real.config)), there)
-    (row,) = (row for row in (await run_checks(there))[0].checks if row.name == "homeserver")
-    assert (row.ok, row.asked) == (True, False)
-    for words, said in ((["status"], "nothing is ready"), (["staff", "remove", "mira"], "never run; start it first")):
-        assert said in (await invoke([*words, "--data", str(there.data)])).output

@@ -17,7 +17,7 @@ from bridge.storage.postgres_connection import PostgresPlace, connect
 from bridge.storage.postgres_database import database_of
 from bridge.storage.postgres_transaction import LEASE_SCHEMA
 from bridge.storage.sqlite_connection import snapshot
-from deploy.backup.migrate import DATABASES, CannotMigrate, migrate
+from deploy.backup.migrate import DATABASES, migrate
 from deploy.data_dir.line_lock import LineRuns
 from deploy.data_dir.postgres_snapshot import snapshot as server_snapshot
 from tests.deploy.line_directory import LineDirectory, line_directory
@@ -157,27 +157,6 @@ def count_rows(config: Config) -> int:
     return sum(map(len, content(config, "sqlite").values()))
 
 
-async def test_nothing_to_move_is_said_only_where_there_is_nothing(line: LineDirectory) -> None:
-    """A second call says that the line is there; without files, and with an empty server, a log alone is no line."""
-    config = config_of(line)
-    main = config.data_dir / "main.db"
-    main.rename(config.data_dir / "kept")
-    with pytest.raises(CannotMigrate, match="nothing of this line"):
-        await migrate(config, "sqlite")
-    assert schemas(config) == set()
-    (config.data_dir / "main.db-wal").write_bytes(b"words")
-    with pytest.raises(CannotMigrate, match="nothing to move"):
-        await migrate(config, "postgresql")
-    assert (config.data_dir / "main.db-wal").read_bytes() == b"words"
-    (config.data_dir / "main.db-wal").unlink()
-    (config.data_dir / "kept").rename(main)
-    rows = await migrate(config, "postgresql")
-    assert await migrate(config, "postgresql") == rows
-    (config.data_dir / "keys.db").unlink()
-    with pytest.raises(CannotMigrate, match="without it"):
-        await migrate(config, "postgresql")
-
-
 async def test_what_holds_something_else_is_not_written_to(line: LineDirectory) -> None:
     """A database with rows of its own, a running line, and nothing to move: each is said, and both sides stay."""
     config = config_of(line)
@@ -202,20 +181,3 @@ async def test_what_holds_something_else_is_not_written_to(line: LineDirectory) 
     assert result.exit_code == 1
     assert "differ in matrix_identity" in result.stderr
     assert content(config, "sqlite") == before
-
-
-async def test_a_file_that_holds_something_else_is_not_written_over(line: LineDirectory) -> None:
-    """On the way back from the server: the file and the server's rows stay as they are."""
-    config = config_of(line)
-    await migrate(config, "postgresql")
-    before = content(config, "postgresql")
-    other = database_of(config.data_dir / "voice.db", None, schema=PUPPET_SCHEMA)
-    await other.open()
-    query = "INSERT INTO matrix_identity (user_id, device_id, ready, cursor) VALUES ('@x:x', 'D', TRUE, '')"
-    await other.commit(lambda transaction: transaction.execute(query))
-    await other.close()
-    with pytest.raises(CannotMigrate, match="differ in matrix_identity"):
-        await migrate(config, "sqlite")
-    with snapshot(config.data_dir / "voice.db") as file:
-        assert [row["user_id"] for row in file.fetch("SELECT user_id FROM matrix_identity")] == ["@x:x"]
-    assert content(config, "postgresql") == before

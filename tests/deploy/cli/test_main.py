@@ -125,18 +125,6 @@ def test_status_where_there_is_no_line(tmp_path: Path, where: list[str]) -> None
     assert not list(tmp_path.iterdir())
 
 
-def test_status_beside_a_line_that_does_not_run(tmp_path: Path) -> None:
-    """It is not well: exit 1, and what to do. So it is while `up` runs for the first time and has written little."""
-    (tmp_path / "run").mkdir()
-    (tmp_path / "run" / "up.lock").touch()
-    for _ in ("the first start", "stopped"):
-        result = quietline("status", "--data", str(tmp_path), "--json")
-        assert result.exit_code == 1
-        assert f"up --data {tmp_path}" in json.loads(result.stdout)["checks"][0]["do"]
-        make_real_line(tmp_path, free_ports(), carrier="http://127.0.0.1:1")
-        (tmp_path / "run" / "up.lock").unlink(missing_ok=True)
-
-
 def test_status_of_a_real_line_asks_its_own_carrier(tmp_path: Path) -> None:
     """A carrier that cannot be reached is told as such, by its kind: no stand-in answers for it."""
     base = free_ports()
@@ -232,10 +220,3 @@ def test_the_whole_suite_runs_in_two_stages(monkeypatch: pytest.MonkeyPatch, cod
     assert CliRunner().invoke(main.cli, ["test"]).exit_code == code
     assert ran == [("ruff", "check"), ("ruff", "format", "--check"), *(("pytest", *stage) for stage in main.STAGES)]
     assert all((ROOT / place).is_dir() for place in main.LINE_TESTS)
-
-
-def test_what_tests_compile_is_kept(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
-    """Whatever the caller's environment says, the processes of tests need not compile everything again."""
-    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
-    assert main._run(sys.executable, "-c", "import sys; print(sys.dont_write_bytecode)") == 0
-    assert capfd.readouterr().out == "False\n"

@@ -76,17 +76,3 @@ def test_a_configuration_names_its_line(tmp_path: Path) -> None:
     named = chosen_layout(tmp_path, None)
     assert named is not None
     assert named.config == config
-
-
-def test_a_line_is_the_same_by_a_path_with_a_way_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """From another directory, and with a configuration in which an earlier `init` left `..`."""
-    for name in ("line", "here"):
-        (tmp_path / name).mkdir()
-    monkeypatch.chdir(tmp_path / "here")
-    config = tmp_path / "line" / "config.yaml"
-    for data_dir in (tmp_path / "line" / "bridge", tmp_path / "here" / ".." / "line" / "bridge"):
-        config.write_text(f"data_dir: {data_dir}\n")
-        for option in ((pathlib.Path("../line"), None), (None, pathlib.Path("../line/config.yaml")), (None, config)):
-            layout = chosen_layout(*option)
-            assert layout is not None
-            assert (layout.data, layout.config) == (tmp_path / "line", config)

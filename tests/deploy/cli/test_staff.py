@@ -12,7 +12,6 @@ from deploy.cli import main
 from deploy.data_dir.layout import Layout, Ports
 from deploy.stack.provision import write_line_files
 from tests.deploy.carrier.sample_lines import sample
-from tests.deploy.init.answers import answers, run_init
 from tests.deploy.line_directory import line_directory
 from tests.free_ports import free_ports
 
@@ -61,16 +60,3 @@ def test_a_line_that_does_not_run(tmp_path: Path) -> None:
     result = CliRunner().invoke(main.cli, words)
     assert (result.exit_code, "start the line" in result.output, file.exists()) == (2, True, False)
     assert layout.config.read_bytes() == before
-
-
-@pytest.mark.parametrize("verb", [("add", "dan", "--role", "advocate"), ("reset", "mira"), ("remove", "mira")])
-def test_a_line_that_never_ran_is_started_first(verb: tuple[str, ...], tmp_path: Path) -> None:
-    """After `init` it was said that somebody else administers the homeserver, and that the account is made there."""
-    layout, file = Layout(tmp_path / "line"), tmp_path / "password"
-    assert run_init(tmp_path, answers()).exit_code == 0
-    before = layout.config.read_bytes()
-    place = () if verb[0] == "remove" else ("--password-file", str(file))
-    result = CliRunner().invoke(main.cli, ["staff", *verb, "--data", str(layout.data), *place])
-    assert (result.exit_code, "never run; start it" in result.output, "administrator" in result.output) == (2, True, False)
-    assert layout.config.read_bytes() == before
-    assert not file.exists()

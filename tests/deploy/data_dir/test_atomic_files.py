@@ -82,21 +82,6 @@ def test_a_link_leads_root_to_no_file_of_its_own(line: Path, owners: list[tuple[
     assert (owners, own.read_text()) == ([], "words")
 
 
-def test_a_directory_behind_a_link_is_whose_it_is(line: Path, owners: list[tuple[int, int]]) -> None:
-    """A link of root's to the service's directory is the service's; one of the service's to root's directory is root's."""
-    (link := line.parent / "link").symlink_to(line)
-    write_atomically(link / "new", "words")
-    with line_stopped(link):
-        assert [owner(line / name) for name in ("new", "lock")] == [owner(line)] * 2
-    assert owners == [owner(line)] * 2
-    if os.geteuid() == os.getuid() == 0:
-        (own := line.parent / "etc").mkdir()
-        (line / "copies").symlink_to(own)
-        os.chown(line / "copies", *SERVICE, follow_symlinks=False)
-        write_atomically(line / "copies" / "new", "words")
-        assert owner(own / "new") == owner(own) == (0, 0)
-
-
 @pytest.mark.parametrize("mode", [0o600, 0o640, 0o660, 0o644])
 def test_what_people_keep_stays_in_their_group_and_mode(mode: int, line: Path) -> None:
     """A `config.yaml` of root:service, mode 0640, was root:root after `staff add`: the service had read it by group."""

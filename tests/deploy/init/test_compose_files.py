@@ -55,21 +55,6 @@ def test_every_container_is_closed_and_only_the_proxy_listens(tmp_path: Path) ->
     assert f"{tmp_path}/line/proxy/Caddyfile:/etc/caddy/Caddyfile:ro" in parts["proxy"]["volumes"]
 
 
-def test_each_is_found_by_its_name(tmp_path: Path) -> None:
-    """One that ended and came back has another address: proxy, bridge and canary ask by name, without a hand."""
-    parts = services(tmp_path, networked())
-    assert parts["homeserver"]["command"][4:] == ["--listen", "0.0.0.0"]
-    assert parts["canary"]["command"][4:] == ["--bridge", "http://bridge:8449"]
-    assert parts["canary"]["profiles"] == ["canary"]
-    config = load(tmp_path / "line" / "config.yaml")
-    assert (config.homeserver.url, config.listen.host) == ("http://homeserver:8448", "0.0.0.0")
-    caddy = (tmp_path / "line" / "proxy" / "Caddyfile").read_text()
-    assert re.findall(r"reverse_proxy (\S+)", caddy) == ["bridge:8449", "homeserver:8448"]
-    assert not [
-        name for name, each in parts.items() if str(each.get("network_mode", "")).startswith(("service:", "container:"))
-    ]
-
-
 @pytest.mark.parametrize("inputs", [answers(), joined(carrier={**answers()["carrier"], "api_base": GATEWAY})])
 def test_what_is_on_the_machines_loopback_is_reached(tmp_path: Path, inputs: dict[str, Any]) -> None:
     """A gateway or a Synapse on 127.0.0.1: all parts are in the machine's network, and call each other on loopback."""
@@ -83,23 +68,6 @@ def test_what_is_on_the_machines_loopback_is_reached(tmp_path: Path, inputs: dic
     # By the right of its program it listens on ports below 1024, and keeps all else closed.
     assert "security_opt" not in parts["proxy"]
     assert (parts["proxy"]["cap_drop"], parts["proxy"]["cap_add"]) == (["ALL"], ["NET_BIND_SERVICE"])
-
-
-def test_what_asks_a_part_of_the_line_is_run_where_its_name_is_known(tmp_path: Path) -> None:
-    """Outside nothing answers at `homeserver`: `doctor` would call a line dead that is well, and `staff` make no account.
-
-    The bridge's container sees the backups, whose age `doctor` judges, and not their passphrase.
-    """
-    backup = {"to": "/srv/backups", "passphrase_file": "/etc/quietline/passphrase"}
-    bridge = services(tmp_path, networked(backup=backup))["bridge"]
-    assert bridge["volumes"][1:] == ["/srv/backups:/srv/backups:ro"]
-    page = (tmp_path / "line" / "CHECKLIST.md").read_text()
-    inside = "docker compose exec bridge /opt/quietline/.venv/bin/python -P -m deploy"
-    for verb in ("carrier check", "trust", "doctor"):
-        assert f"`{inside} {verb} --data {tmp_path}/line`" in page
-    assert f"`./quietline backup --data {tmp_path}/line`" in page
-    head = (tmp_path / "line" / "compose.yaml").read_text().partition("services:")[0]
-    assert "every verb that asks a part of the line" in head
 
 
 def test_a_rehearsal_is_one_container(tmp_path: Path) -> None:

@@ -239,22 +239,6 @@ def test_answers_that_others_can_read_are_refused(tmp_path: Path) -> None:
     assert {path.name for path in tmp_path.iterdir()} == {"answers.yaml", "password"}
 
 
-def test_the_example_is_whole_but_for_the_numbers(tmp_path: Path) -> None:
-    """The answers that come with Quietline are refused for their example's number alone, and taken with a true one."""
-    text = EXAMPLE.read_text()
-    result = run_init(tmp_path, text)
-    assert result.exit_code == 2
-    assert {line.split(":")[1].strip() for line in result.stderr.splitlines()} == {"agency.voice_number"}
-    text = text.replace("+15555550123", "+15038675309")
-    for key in ("reviewed", "on_call", "backup"):
-        text = text.replace(f"# {key}:", f"{key}:")
-    result = run_init(tmp_path, text)
-    assert (result.exit_code, result.stderr) == (0, "")
-    assert (tmp_path / "line" / "units" / "quietline-backup.timer").is_file()
-    assert load(tmp_path / "line" / "config.yaml").line.on_call is not None
-    assert pack_of(tmp_path / "line") == ((), ())
-
-
 def test_a_disk_that_is_full_at_any_step_leaves_nothing(tmp_path: Path) -> None:
     """At whichever file it is full: 2, the reason, and neither a line nor a half of one; afterwards the line is made."""
     written = answers_file(tmp_path, joined())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -105,19 +104,3 @@ async def test_the_real_proxy_of_a_joined_line_leads_to_the_bridge_alone(
         assert await proxy.ask("/carriers/main/inbound") == 200
         assert await proxy.ask("/_matrix/client/versions") == 404
         assert proxy.homeserver.requests == []
-
-
-def test_caddy_takes_the_file_as_it_was_written(tmp_path: Path, outside_programs: OutsidePrograms) -> None:
-    """Unchanged, by its own judgement."""
-    if (program := outside_programs.find("caddy")) is None:
-        return
-    assert run_init(tmp_path, answers(proxy="caddy")).exit_code == 0
-    file = tmp_path / "line" / "proxy" / "Caddyfile"
-    judged = subprocess.run(
-        [program, "validate", "--adapter", "caddyfile", "--config", file],
-        env={"HOME": str(tmp_path)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert judged.returncode == 0, judged.stderr

@@ -5,7 +5,6 @@ from __future__ import annotations
 import configparser
 import os
 import re
-import stat
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -75,43 +74,6 @@ def test_a_joined_line_gets_its_secrets_as_credentials(tmp_path: Path) -> None:
     assert handed == {credential_name(path): str(path) for path in files}
     closed = f"InaccessiblePaths=-{line}/secrets -{line}/handout -{line}/synapse\n"
     assert closed in text
-
-
-@pytest.mark.parametrize("inputs", [answers(backup=BACKUP), joined(backup=BACKUP)], ids=["own", "joined"])
-def test_a_unit_runs_before_the_first_start_of_the_line(tmp_path: Path, inputs: dict[str, Any]) -> None:
-    """A unit that may write to a missing directory is not started: the first start failed, and the call failed as well.
-
-    What the line's own files are in is there and private; a line without it has the units run all the same.
-    """
-    assert run_init(tmp_path, inputs).exit_code == 0
-    line, within = tmp_path / "line", set[str]()
-    for file in (line / "units").glob("*.service"):
-        for path in unit(file)["Service"]["ReadWritePaths"].split():
-            if path.removeprefix("-").startswith(f"{line}/"):
-                within.add(path)
-            else:
-                assert path in {str(line), BACKUP["to"]}
-    assert within == {f"-{line}/bridge", f"-{line}/run"}
-    assert [stat.S_IMODE(Path(path.removeprefix("-")).stat().st_mode) for path in within] == [0o700] * 2
-
-
-def test_a_canary_has_a_unit_where_up_does_not_start_it(tmp_path: Path) -> None:
-    """Beside the agency's own homeserver, whose bridge is handed its secret; on the embedded one it is a child of `up`."""
-    for inputs, there in ((joined(), True), (answers(), False)):
-        home = tmp_path / str(inputs["mode"])
-        home.mkdir()
-        assert run_init(home, inputs).exit_code == 0
-        file = home / "line" / "units" / "quietline-canary.service"
-        assert file.is_file() == there
-        if there:
-            service = unit(file)["Service"]
-            assert service["ExecStart"].endswith(f"/quietline canary --data {home / 'line'}")
-            assert service["RestartPreventExitStatus"] == "2"
-        said = (home / "line" / "CHECKLIST.md").read_text()
-        assert ("quietline-canary.service" in said) == there
-        secret = home / "line" / "secrets" / "canary"
-        assert (f"`LoadCredential={credential_name(secret)}:{secret}`" in said) == there
-        assert "`canary`" in said
 
 
 def test_only_a_bridge_on_postgresql_gives_backup_and_drill_a_network(tmp_path: Path) -> None:

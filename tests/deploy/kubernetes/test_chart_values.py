@@ -10,7 +10,6 @@ import pytest
 
 from tests.deploy.kubernetes.cluster_api import running_cluster
 from tests.deploy.kubernetes.rendered import (
-    CHART,
     NAMESPACE,
     RELEASE,
     Chart,
@@ -49,11 +48,6 @@ def test_what_cannot_work_is_refused_and_says_why(chart: Chart, values: Values, 
     with pytest.raises(Refused, match=re.escape(reason)) as refused:
         chart.render(values=values)
     assert KEY not in str(refused.value)
-
-
-def test_without_values_it_says_what_is_missing(chart: Chart) -> None:
-    with pytest.raises(Refused, match="serverName"):
-        chart.run("template", RELEASE, CHART)
 
 
 @pytest.mark.parametrize(

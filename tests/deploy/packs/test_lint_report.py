@@ -10,7 +10,6 @@ import yaml
 from click.testing import CliRunner, Result
 
 from deploy.cli.main import cli
-from deploy.packs.lint_report import json_schema
 from deploy.packs.script_player import play_script, read_script
 from policies import ProblemsError
 from policies.drills.load import SCRIPTS
@@ -42,14 +41,6 @@ def transcript(folder: Path, text: str) -> list[str]:
 def phone(lines: list[str]) -> list[str]:
     """Return what a transcript says reached the phone."""
     return [line.split("→ phone    ")[1] for line in lines if "→ phone" in line]
-
-
-def test_generated_files_are_current() -> None:
-    """The schema in the repository is what `quietline policy schema` writes; the preview can be made."""
-    assert (ROOT / "policies/pack.schema.json").read_text(encoding="utf-8") == quietline("schema").output == json_schema()
-    shown = quietline("preview")
-    assert shown.exit_code == 0
-    assert "STOP" in shown.output
 
 
 def test_lint_tells_what_keeps_a_line_from_starting(tmp_path: Path) -> None:
@@ -122,13 +113,6 @@ def test_nothing_leaves_by_waiting(tmp_path: Path) -> None:
     after = transcript(tmp_path, "- texter: hi\n- wait: 30 days\n")
     assert phone(after) == phone(before)
     assert len(after) > len(before)
-
-
-def test_a_script_says_when_and_who_is_there(tmp_path: Path) -> None:
-    """The start is the line's own time; with nobody on duty nothing is promised."""
-    lines = transcript(tmp_path, "start: 2027-07-04 22:30\nstaffed: false\nsteps: [{texter: hi}]\n")
-    assert lines[0] == "Sun 22:30:00  texter     hi"
-    assert BASE.say(TextName.GREETING) not in phone(lines)
 
 
 @pytest.mark.parametrize(

@@ -8,12 +8,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from yarl import URL
 
-from bridge.carriers.adapter import Accepted, InboundText
+from bridge.carriers.adapter import Accepted
 from bridge.outbound.drill_texts import HandsetCarrier
 from deploy.rehearsal.server import PICTURE_URL
-from policies.fictional import find_fictional
 from tests.bridge.carriers.rehearsal_harness import NUMBER, RehearsalHarness
-from tests.bridge.carriers.steps import listed_texts
 from tests.deploy.rehearsal.handsets import A, B, handset, until_status
 from tests.fakes.fake_carrier import send_words
 
@@ -107,27 +105,6 @@ async def test_bad_text(stand: RehearsalHarness, body: bytes) -> None:
     assert error
     assert "s3cret" not in error
     assert await stand.get("/api/records") == []
-
-
-async def test_the_texter_of_a_drill(stand: RehearsalHarness) -> None:
-    """A drill's handset has a number of fiction that nobody had before; its texts come by the webhook, each once."""
-    await stand.text_from_handset(A, "hello")
-    assert isinstance(stand.carrier, HandsetCarrier)
-    tag, ask = "0badcafe0bad", stand.carrier.text_from_handset
-    assert await ask(tag=tag, ref="one", text="hi", picture=False)
-    assert await ask(tag=tag, ref="one", text="hi", picture=False)
-    assert await ask(tag=f"{tag}.2", ref="two", text="me too", picture=True)
-    assert await ask(tag=tag, ref="three", text="bye", picture=False)
-    requests = await stand.receiver.come(4, tail="/inbound")
-    arrived = [stand.carrier.parse(request)[0] for request in requests]
-    texts = {(text.drill, text.text, text.sender.reveal()) for text in arrived if isinstance(text, InboundText)}
-    first, second = "+15555552000", "+15555552001"
-    assert texts == {("", "hello", A), (tag, "hi", first), (f"{tag}.2", "me too", second), (tag, "bye", first)}
-    (picture,) = [text for text in arrived if isinstance(text, InboundText) and text.media]
-    assert picture.drill == f"{tag}.2"
-    assert find_fictional(first)
-    listed = {text.drill for text in await listed_texts(stand.carrier, datetime.fromtimestamp(0, UTC))}
-    assert listed == {"", tag, f"{tag}.2"}
 
 
 async def test_pictures_and_handsets(stand: RehearsalHarness) -> None:

@@ -71,21 +71,6 @@ async def test_gives_up() -> None:
         assert [item.text for item in await listed_texts(stand.carrier, since)] == ["one", "two"]
 
 
-async def test_retry_is_signed_anew() -> None:
-    """Retries grow apart, and each is signed with its own time, so that the last is as fresh as the first."""
-    async with rehearsal_harness(first_retry=0.3, longest_retry=5) as stand:
-        stand.receiver.answers = [500, 500]
-        await stand.text_from_handset(A, "one")
-        await stand.receiver.come(3)
-        times = stand.receiver.times
-        # A wait begins after the answer to the request before it, so a slow machine makes both longer, never shorter.
-        assert times[1] - times[0] > 0.29
-        assert times[2] - times[1] > 0.59
-        stamps = [int(request.headers["X-Rehearsal-Timestamp"]) for request in stand.receiver.requests]
-        assert stamps == sorted(stamps)
-        assert all(stand.carrier.verify(request) for request in stand.receiver.requests)
-
-
 async def test_reports_are_retried(stand: RehearsalHarness) -> None:
     """Reports too come until they are acknowledged, `sent` before `delivered`."""
     stand.receiver.answers = [503, 503, 204, 503, 204]

@@ -7,14 +7,12 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from deploy.stack import child
 from deploy.stack.supervisor import (
-    LOG_MAX_AGE_SECONDS,
     LOG_MAX_BYTES,
     Child,
     ChildPaths,
@@ -78,24 +76,6 @@ def test_two_copies_never_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     os.close(child.lock_pid_file(str(tmp_path / "any.pid")))
 
 
-def test_without_the_kernels_help_the_parent_is_watched(tmp_path: Path) -> None:
-    """Where there is no parent-death signal, a thread sees the parent go and ends the child."""
-    code = (
-        "import subprocess, sys, time\n"
-        "inner = 'import os, time; from deploy.stack import child; child._watch_parent(os.getppid());"
-        " print(os.getpid(), flush=True);"
-        " time.sleep(60)'\n"
-        "subprocess.Popen([sys.executable, '-c', inner])\n"
-        "time.sleep(60)\n"
-    )
-    with subprocess.Popen([sys.executable, "-c", code], env=ENVIRONMENT, stdout=subprocess.PIPE, text=True) as parent:
-        assert parent.stdout is not None
-        pid = int(parent.stdout.readline())
-        assert is_running(pid)
-        parent.kill()
-    eventually(lambda: not is_running(pid))
-
-
 def test_a_full_log_is_moved_aside_under_its_writer(tmp_path: Path) -> None:
     """A log over its bound becomes `NAME.1`, private, and the writer goes on in the emptied file."""
     log = tmp_path / "any.log"
@@ -111,23 +91,6 @@ def test_a_full_log_is_moved_aside_under_its_writer(tmp_path: Path) -> None:
     older = tmp_path / "any.log.1"
     assert older.stat().st_size == LOG_MAX_BYTES + 1
     assert older.stat().st_mode & 0o777 == 0o600
-
-
-def test_a_log_is_moved_aside_after_a_week(tmp_path: Path) -> None:
-    """However little is written, no line stands for more than two weeks: a week here, a week in `NAME.1`."""
-    log, older = tmp_path / "any.log", tmp_path / "any.log.1"
-    log.write_bytes(b"first")
-    rotate_log(log)
-    os.utime(older, (0, time.time() - LOG_MAX_AGE_SECONDS + 60))
-    rotate_log(log)
-    assert log.read_bytes() == b"first"
-    os.utime(older, (0, time.time() - LOG_MAX_AGE_SECONDS - 1))
-    rotate_log(log)
-    assert (log.read_bytes(), older.read_bytes()) == (b"", b"first")
-    os.utime(older, (0, time.time() - LOG_MAX_AGE_SECONDS - 1))
-    log.write_bytes(b"second")
-    rotate_log(log)
-    assert older.read_bytes() == b"second"
 
 
 async def test_what_the_others_can_do_without_is_tried_again_later(tmp_path: Path) -> None:

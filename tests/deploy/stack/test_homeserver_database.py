@@ -105,31 +105,6 @@ async def test_a_database_that_will_not_do_is_named_with_its_remedy(tmp_path: Pa
     assert "is a standby, or read-only" in (await said(config, layout))[0]
 
 
-async def test_a_server_that_lets_nobody_in_is_told_apart(tmp_path: Path, server: PostgresServer | None) -> None:
-    """Wrong password, no such database, nothing there: different remedies, and no word of the URL but its file."""
-    if server is None:
-        return
-    config, layout = line(tmp_path, server.url("anything", password="not the password"))
-    (sentence,) = await said(config, layout)
-    assert "does not let the role in with this password" in sentence
-    with pytest.raises(SetupError) as refused:
-        await homeserver_database.claim_database(config, layout)
-    assert not refused.value.may_pass
-    name_url(config, server.url("nowhere"))
-    (sentence,) = await said(config, layout)
-    assert "has no such database" in sentence
-    name_url(config, f"postgresql://quietline:{PASSWORD.replace(' ', '%20')}@127.0.0.1:9/x")
-    (sentence,) = await said(config, layout)
-    assert "does not answer" in sentence
-    assert str(config.homeserver.database_url_file) in sentence
-    with pytest.raises(SetupError) as away:
-        await homeserver_database.claim_database(config, layout)
-    assert away.value.may_pass
-    name_url(config, f"postgresql://quietline:{PASSWORD.replace(' ', '%20')}@no-such-host.invalid:9/x?nonsense=1")
-    with pytest.raises(SetupError, match="nonsense: not known here"):
-        await said(config, layout)
-
-
 async def test_a_second_machine_is_not_started_beside_the_first(
     tmp_path: Path, server: PostgresServer | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import aiohttp
 import pytest
@@ -14,17 +12,12 @@ import yaml
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from bridge.config.load import load
 from bridge.matrix.api.admin_api import LOGIN_SERVICE, AdminClient
 from bridge.matrix.api.http_client import HomeserverClient
 from bridge.matrix.api.module_api import ModuleClient
-from deploy.data_dir.handouts import handout_file
 from deploy.data_dir.layout import Layout, Ports
-from deploy.data_dir.secret_files import SetupError
-from deploy.init.joined_accounts import make_accounts
 from deploy.stack.provision import mxid, open_secrets, run_homeserver
 from tests.deploy.homeserver_api import RunningHomeserver
-from tests.deploy.init.answers import joined, run_init
 from tests.deploy.module_homeserver import CLIENT, POLICY, PUPPET, ModuleHomeserver
 from tests.fakes.provisioned_homeserver import provision, put_homeserver
 from tests.free_ports import free_ports
@@ -118,20 +111,3 @@ async def test_who_is_signed_out_there_is_not_signed_out_everywhere(delegating: 
         assert (result.devices, result.everywhere) == (1, False)
         assert (await scene.request_as(user, "GET", "account/whoami"))[0] == 401
     assert LOGIN_SERVICE in (await delegating.admin.health()).problems
-
-
-async def test_hand_outs_become_no_accounts_there(delegating: Delegating, tmp_path: Path) -> None:
-    """The administrator makes them at the login service, as is said: a hand-out's password is then none of theirs."""
-    server = delegating.scene.server
-    answers = joined(homeserver={"url": server.url}, server_name=mxid("x").partition(":")[2])
-    assert (await asyncio.to_thread(run_init, tmp_path, answers)).exit_code == 0
-    layout = Layout(tmp_path / "line")
-    config = load(layout.config)
-    member = config.line.staff[0].mxid
-    with pytest.raises(SetupError, match="its administrator does it by hand"):
-        await make_accounts(layout, config, ADMIN)
-    there = {"localpart": member[1:].partition(":")[0]}
-    assert (await server.ask("POST", "/_synapse/mas/provision_user", SHARED_SECRET, there))[0] in {200, 201}
-    with pytest.raises(SetupError, match="its administrator does it by hand"):
-        await make_accounts(layout, config, ADMIN)
-    assert not handout_file(layout.handout, member).exists()

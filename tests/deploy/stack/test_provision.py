@@ -108,25 +108,6 @@ def test_the_registration_is_as_measured(tmp_path: Path) -> None:
     ]
 
 
-def test_other_lines_are_told_to_the_homeserver(tmp_path: Path) -> None:
-    """Registration and policy bot of each; one whose file is not there is a sentence with its key, and nothing starts."""
-    layout = Layout(tmp_path / "line")
-    write_line_files(layout, Ports(20000))
-    file = tmp_path / "south.yaml"
-    config = yaml.safe_load(layout.config.read_text())
-    config["homeserver"]["other_lines"] = [{"registration": str(file), "policy": "@policy-south:quietline.localhost"}]
-    layout.config.write_text(yaml.safe_dump(config))
-    with pytest.raises(SetupError, match=r"homeserver\.other_lines\.0\.registration: .*south\.yaml cannot be read"):
-        write_line_files(layout, Ports(20000))
-    file.touch()
-    write_line_files(layout, Ports(20000))
-    configuration = yaml.safe_load(layout.homeserver_config.read_text())
-    assert configuration["app_service_config_files"] == [str(layout.homeserver / "registration.yaml"), str(file)]
-    (module,) = configuration["modules"]
-    assert module["config"]["lines"] == [{"registration": str(file), "policy": "@policy-south:quietline.localhost"}]
-    assert module["config"]["accounts"] is True
-
-
 def test_the_bridge_accepts_its_configuration(tmp_path: Path) -> None:
     """The generated `config.yaml` satisfies the bridge's own model, and `carrier.json` agrees with it."""
     settings(tmp_path)
@@ -155,21 +136,6 @@ def test_an_edited_configuration_is_kept(tmp_path: Path) -> None:
     expected = expected.replace("port: 20001", "port: 30001").replace("20002", "30002")
     assert layout.config.read_text() == expected
     assert json.loads(layout.carrier.read_text())["number"] == "+15555550111"
-
-
-def test_ports_follow_however_they_are_written(tmp_path: Path) -> None:
-    """Quotes, a flow mapping, names for values, comments and foreign line ends stay as they are around a moved port."""
-    layout = Layout(tmp_path / "line")
-    write_line_files(layout, Ports(20000))
-    edited = layout.config.read_text().replace("url: http://127.0.0.1:20000", "url:   'http://127.0.0.1:20000' # \u00fc")
-    listen = edited[edited.index("listen:") : edited.index("keys:")]
-    edited = edited.replace(listen, 'listen: {"port": &here 20001, public_base_url: "http://127.0.0.1:20001"}\n')
-    edited = edited.replace("\n", "\r\n")
-    layout.config.write_bytes(edited.encode())
-    config = write_line_files(layout, Ports(30000))
-    assert layout.config.read_bytes().decode() == edited.replace(":2000", ":3000").replace("&here 20001", "&here 30001")
-    assert (config.homeserver.url, config.listen.port) == ("http://127.0.0.1:30000", 30001)
-    assert config.line.carrier.api_base == "http://127.0.0.1:30002"
 
 
 def test_a_bad_configuration_is_told_whole(tmp_path: Path) -> None:

@@ -166,22 +166,6 @@ async def test_nobody_is_found_but_by_whom_they_share_a_room_with(server: Runnin
         assert (await server.ask("GET", f"{CLIENT}/{path}", bea))[1]["chunk"] == [], path
 
 
-@pytest.mark.practice(6)
-async def test_an_upload_is_for_whoever_is_signed_in(server: RunningHomeserver) -> None:
-    """Without a token no upload is given, at any address of it; nor is one taken."""
-    ada = await server.sign_in(server.accounts[0])
-    url, headers = f"{server.url}/_matrix/media/v3/upload", {"Authorization": f"Bearer {ada}"}
-    async with server.http.post(url, data=b"a picture", headers=headers) as answer:
-        media = (await answer.json())["content_uri"].removeprefix("mxc://")
-    new = f"/_matrix/client/v1/media/download/{media}"
-    async with server.http.get(server.url + new, headers=headers) as answer:
-        assert (answer.status, await answer.read()) == (200, b"a picture")
-    assert await _status(server, "GET", new) == 401
-    for path in (f"v3/download/{media}", f"r0/download/{media}", f"v3/thumbnail/{media}?width=9&height=9"):
-        assert await _status(server, "GET", f"/_matrix/media/{path}") == 404, path
-    assert await _status(server, "POST", "/_matrix/media/v3/upload") == 401
-
-
 async def test_clients_are_told_the_public_address_and_no_other(server: RunningHomeserver) -> None:
     """Behind a proxy: who asks where to go is sent there; nothing answered has this machine's own address in it."""
     well_known = (await server.ask("GET", "/.well-known/matrix/client"))[1]

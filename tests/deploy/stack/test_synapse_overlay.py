@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +10,6 @@ import yaml
 
 from deploy.data_dir.layout import Layout, Ports
 from deploy.data_dir.secret_files import Secrets, SetupError
-from deploy.doctor.doctor import run_checks as run_doctor
-from deploy.preflight.preflight import run_checks
-from deploy.stack.provision import write_line_files
 from deploy.stack.synapse_config import Site, settings
 from deploy.stack.synapse_overlay import OwnSettings, read_overlay, with_overlay
 
@@ -90,18 +86,3 @@ def test_what_is_refused_is_named(tmp_path: Path, content: object, says: str) ->
     with pytest.raises(SetupError) as refused:
         read_overlay(write(Layout(tmp_path), "mine.yaml", content))
     assert [f"{tmp_path}/homeserver.d/mine.yaml: {says}" in problem for problem in refused.value.problems] == [True]
-
-
-async def test_a_start_and_what_looks_before_it_refuse_the_same(tmp_path: Path) -> None:
-    """`up` ends with the problem and leaves the homeserver's file as it was; `check` and `doctor` say it beforehand."""
-    layout = Layout(tmp_path / "line")
-    await asyncio.to_thread(write_line_files, layout, Ports(20000))
-    before = layout.homeserver_config.read_bytes()
-    write(layout, "mine.yaml", {"enable_registration": True})
-    with pytest.raises(SetupError, match="enable_registration: is not among"):
-        write_line_files(layout, Ports(20000))
-    assert layout.homeserver_config.read_bytes() == before
-    for look in (run_checks, run_doctor):
-        report, usable = await look(layout)
-        assert not usable
-        assert any(row.name == "configuration" and "enable_registration" in row.what for row in report.checks)

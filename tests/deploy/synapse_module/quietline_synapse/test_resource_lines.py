@@ -101,31 +101,6 @@ async def test_a_token_is_no_identity_of_the_other_line(lines: Lines) -> None:
         assert (status, answer["errcode"]) == (403, "M_FORBIDDEN")
 
 
-async def test_nobody_brings_one_lines_identities_into_the_others_rooms(lines: Lines) -> None:
-    """Not its own bot, and not a supervisor who sits at both desks; a person is invited as ever."""
-    for line, other in both_ways(lines):
-        room = await line.room("thread", "sol")
-        for who in (other.policy, other.puppet):
-            for target in (room, line.desk):
-                assert (await line.invite(target, who))[0] == 403
-            path = f"rooms/{line.desk}/invite"
-            assert (await line.request_as("sol", "POST", path, {"user_id": who}))[0] == 403
-        assert (await line.invite(room, mxid("ada")))[0] == 200
-
-
-async def test_what_holds_in_line_rooms_holds_in_both_lines(lines: Lines) -> None:
-    """Words in the clear are refused in either; a receipt in letters is for the room's own line; uploads are small."""
-    for line, other in both_ways(lines):
-        event = await line.said("sol", line.desk)
-        assert (await line.send("sol", line.desk, "m.room.message", CLEAR))[0] == 403
-        relation = {"rel_type": "m.annotation", "event_id": event, "key": "✓ sent"}
-        assert (await line.send(line.policy, line.desk, "m.reaction", {"m.relates_to": relation}))[0] == 200
-        assert (await other.send(other.policy, line.desk, "m.reaction", {"m.relates_to": relation}))[0] == 403
-    for line, person in zip(lines, ("ada", "bea"), strict=True):
-        assert (await line.upload(person, b"x" * 70_000))[0] == 413
-        assert (await line.upload(line.puppet, b"x" * 70_000))[0] == 200
-
-
 async def test_a_line_reaches_the_people_and_uploads_of_its_own_desk_alone(lines: Lines) -> None:
     """Who sits at the other desk only is neither counted nor signed out, and what they or its puppet uploaded stays.
 
@@ -143,17 +118,3 @@ async def test_a_line_reaches_the_people_and_uploads_of_its_own_desk_alone(lines
             assert (await line.call_module("DELETE", f"media/{place}"))[1]["errcode"] == "QUIETLINE_NOT_OURS"
             assert await other.call_module("DELETE", f"media/{place}") == (200, {"exists": False})
         assert (await line.call_module("GET", f"users/{quote(mxid('sol'))}/devices"))[0] == 200
-
-
-async def test_accounts_are_the_hosts_alone(lines: Lines) -> None:
-    """The line that runs the homeserver makes and ends accounts, never an identity of the other; the other makes none."""
-    first, south = lines
-    with pytest.raises(ModuleRequestRejected, match="QUIETLINE_NO_ACCOUNTS"):
-        await south.module_client.make_account(mxid("eve"), "a password of twenty letters")
-    with pytest.raises(ModuleRequestRejected, match="QUIETLINE_NO_ACCOUNTS"):
-        await south.module_client.is_password(mxid("ada"), "a password of twenty letters")
-    for who in (south.policy, south.puppet):
-        with pytest.raises(ModuleRequestRejected, match="QUIETLINE_NOT_STAFF"):
-            await first.module_client.set_password(who, "a password of twenty letters")
-        with pytest.raises(ModuleRequestRejected, match="QUIETLINE_NOT_STAFF"):
-            await first.module_client.deactivate_account(who)

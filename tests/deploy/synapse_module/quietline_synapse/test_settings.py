@@ -287,34 +287,6 @@ def test_what_the_module_cannot_vouch_for_is_a_problem(section: str, values: dic
     assert problem.startswith(sentence)
 
 
-@pytest.mark.parametrize(
-    ("made_by", "password", "delegates", "is_told"),
-    [
-        ("quietline", None, False, False),
-        (None, "$2b$12$", False, True),
-        (None, None, False, False),
-        (None, None, True, True),
-    ],
-    ids=["ours", "of a person", "without its password", "of a login service"],
-)
-async def test_a_name_of_the_line_that_was_a_persons(
-    *, made_by: str | None, password: str | None, delegates: bool, is_told: bool
-) -> None:
-    """With a password, or a login service, its person can still be the line; without, nobody is told for ever."""
-    internals, user = internals_with(mas=SimpleNamespace(enabled=delegates)), "@line-main:agency.example"
-
-    async def get_user_by_id(user_id: str) -> Any:
-        return SimpleNamespace(appservice_id=made_by) if user_id == user else None
-
-    async def get_users_by_id_case_insensitive(user_id: str) -> dict[str, str | None]:
-        return {user_id: password}
-
-    internals._database.get_user_by_id = get_user_by_id
-    internals._database.get_users_by_id_case_insensitive = get_users_by_id_case_insensitive
-    problems = await internals.problems_of_identities(["@policy:agency.example", user])
-    assert [problem.partition(": ")[0] for problem in problems] == ([user] if is_told else [])
-
-
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize(
     ("change", "sentences"),

@@ -215,25 +215,3 @@ async def test_small_tables_are_rewritten_where_somebody_says_so(busy: list[set[
         timeout = FULL_TIMEOUT if "FULL" in statement else PLAIN_TIMEOUT
         assert elephant.said[elephant.said.index(statement) - 1] == f"SET statement_timeout = '{timeout}'"
     assert elephant.said[-3:-1] == PUT_BACK
-
-
-async def test_beside_a_dump_postgresql_is_not_rewritten() -> None:
-    """What an older transaction may still see would be copied along, and called gone; nothing is begun."""
-    elephant = Elephant({"3/7"})
-    with refused() as caught:
-        await postgres(elephant, full_bytes=1000).run()
-    assert (caught.value.code, caught.value.errcode) == (503, "QUIETLINE_READERS")
-    assert not elephant.vacuumed
-
-
-@pytest.mark.parametrize(
-    ("pgcode", "errcode", "done"), [("55P03", "QUIETLINE_READERS", 3), ("57014", "QUIETLINE_TIMED_OUT", 1)]
-)
-async def test_it_does_not_stand_in_line_for_a_table_nor_hold_one_for_long(pgcode: str, errcode: str, done: int) -> None:
-    """A table that a person holds is left out; one that takes too long ends it; both are said, and nothing stays set."""
-    elephant = Elephant(set(), faults={SMALL_FULL[0]: PostgresError(pgcode)})
-    with refused() as caught:
-        await postgres(elephant, full_bytes=1000).run()
-    assert (caught.value.code, caught.value.errcode) == (503, errcode)
-    assert len(elephant.vacuumed) == done
-    assert elephant.said[-2:] == PUT_BACK
