@@ -88,7 +88,7 @@ async def migrate(
 def _why_not(reason: CannotCopy, to: Literal["postgresql", "sqlite"]) -> str:
     """Return why the rows are not the same in both databases, and what to do. Nothing was removed."""
     goes_on = "nothing was moved, and the line goes on where it is"
-    if isinstance(reason, OtherTables | NotTaken):
+    if isinstance(reason, OtherTables):
         return f"{reason.table}: not as this program made it; {goes_on}. Take away what was added by hand, and repeat this"
     again = f" If the line ran on its files after a try that was broken off: {EMPTY_ONE}" if to == "postgresql" else ""
     return (
