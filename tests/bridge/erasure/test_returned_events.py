@@ -9,8 +9,9 @@ import pytest
 from bridge.erasure.service import INTERVAL, ReturnedEvents
 from bridge.matrix.api.http_client import Permanent, TokenRefused, Transient
 from bridge.matrix.room_client import ErasureProbe
+from bridge.matrix.rooms.room_state import Room, record_room
 from bridge.tables import line_state
-from tests.fakes.erasure_harness import ErasureHarness
+from tests.fakes.erasure_harness import ROOM, ErasureHarness, FakeRooms
 
 HEARD = 50_000
 DAY = 86_400
@@ -79,6 +80,34 @@ async def test_nothing_is_asked_where_nothing_was_put_back(erasure: ErasureHarne
     request_count = len(erasure.rooms.requests)
     await returned.run_once()
     assert len(erasure.rooms.requests) == request_count
+
+
+async def test_a_crash_between_two_rooms_leaves_none_out(
+    erasure: ErasureHarness, returned: ReturnedEvents, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was put on the index before stays there, and the next look takes up the rest."""
+    database, rooms = erasure.harness.database, list[str]()
+    other = Room(room_id="!other", kind="office", owner="@ada:x", key_owner="room:!other")
+    await database.commit(lambda transaction: record_room(transaction, other, members={}, levels={}))
+
+    async def readable(_self: FakeRooms, room_id: str) -> list[tuple[str, int]]:
+        rooms.append(room_id)
+        if len(rooms) == 2:
+            raise Transient(0, "")
+        return [(f"$gone in {room_id}", HEARD)]
+
+    async def indexed() -> set[str]:
+        rows = await database.fetch("SELECT room_id FROM event WHERE event_id LIKE '$gone in %'")
+        return {row["room_id"] for row in rows}
+
+    monkeypatch.setattr(FakeRooms, "readable", readable)
+    with pytest.raises(Transient):
+        await returned.run_once()
+    assert await indexed() == {rooms[0]}
+    assert await line_state.get(database, line_state.EVENTS_RETURNED) == str(HEARD)
+    await returned.run_once()
+    assert await indexed() == {ROOM, "!other"}
+    assert await line_state.get(database, line_state.EVENTS_RETURNED) is None
 
 
 async def test_a_room_that_cannot_be_looked_at_holds_up_no_other(erasure: ErasureHarness, returned: ReturnedEvents) -> None:

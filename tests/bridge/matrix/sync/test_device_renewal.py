@@ -9,10 +9,12 @@ import pytest
 from bot.model.actions import Speaker
 from bridge.matrix.api.http_client import HomeserverError, IdentityTakenOver, Transient, UnknownDevice
 from bridge.matrix.olm.identity import Identity, master_key
+from bridge.runtime.crash_points import CrashPoint
 from tests.bridge.matrix.client_device import ClientDevice
 from tests.bridge.matrix.rig import POLICY, PUPPET, Rig
 from tests.bridge.matrix.scripted_homeserver import ScriptedHomeserver
 from tests.bridge.matrix.sync_events import ROOM, know_ada
+from tests.bridge.matrix.test_crash_members import dies
 
 FIRST_TEXT = {"msgtype": "m.text", "body": "help"}
 
@@ -188,3 +190,18 @@ async def test_nothing_is_sent_before_the_new_device_is_known(rig: Rig, server: 
     server.refuse = None
     await sync_once(rig, POLICY)
     await said(rig, server, POLICY, "in time")
+
+
+@pytest.mark.parametrize("point", [CrashPoint.SESSIONS_RETIRED, CrashPoint.DEVICE_REPLACED], ids=lambda point: point.name)
+@pytest.mark.parametrize("mxid", [POLICY, PUPPET])
+async def test_killed_between_two_commits(rig: Rig, server: ScriptedHomeserver, mxid: str, point: CrashPoint) -> None:
+    """Before and behind the one with the new device: the next start ends with one device, and words in a new session."""
+    await with_room(rig, server)
+    old_device, old_session = await said(rig, server, mxid, "old")
+    server.device_table[mxid].clear()
+    await dies(rig, point, rig.matrix.renewals[mxid].renew)
+    await sync_once(rig, mxid)
+    await sync_once(rig, mxid)
+    device, session = await said(rig, server, mxid, "new")
+    assert set(server.device_table[mxid]) == {device} == {identity_of(rig, mxid).device_id} != {old_device}
+    assert session != old_session
