@@ -1,4 +1,4 @@
-"""Looks at `keys.db` before this process leads: its epoch, its number of changes, and whether it has a key.
+"""Looks at `keys.db` before this process leads: its epoch, and whether it has a key.
 
 Rule of this module: nothing in the file is changed except that an interrupted transaction is rolled back, and only by the
 process that is about to lead. A read-only connection cannot do that; it is done as in `KeyFile`, so that the journal keeps
@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeVar
 
 from bridge.storage.errors import DatabaseError, Unavailable
-from bridge.storage.key_file import ANY_KEY, PRAGMAS, READ_CHANGES, READ_EPOCH
+from bridge.storage.key_file import ANY_KEY, PRAGMAS, READ_EPOCH
 from bridge.storage.sqlite_connection import SqliteConnection
 
 T = TypeVar("T")
@@ -31,26 +30,16 @@ class KeyFileUnreadable(DatabaseError):  # noqa: N818 - it says what is so
         self.why = why
 
 
-@dataclass(frozen=True, slots=True)
-class KeyFileAge:
-    """The epoch under which the file was opened last, and how many changes it has counted; 0 where there is none."""
+def peek_epoch(path: Path, *, recovers: bool = True) -> int:
+    """Return the epoch under which the file was opened last; 0 without one. Raises `DatabaseError`, soon `Busy`.
 
-    epoch: int = 0
-    changes: int = 0
-
-
-def peek_age(path: Path, *, recovers: bool = True) -> KeyFileAge:
-    """Return how old the file is. Raises `DatabaseError`, soon `Busy`; without `recovers` `Unavailable` after a crash."""
-    return _query(path, _age_of, recovers=recovers) if path.exists() else KeyFileAge()
+    Without `recovers` it raises `Unavailable` after a crash.
+    """
+    return _query(path, _epoch_of, recovers=recovers) if path.exists() else 0
 
 
-def _age_of(file: SqliteConnection) -> KeyFileAge:
-    tables = file.tables()
-    epoch, changes = (
-        int(file.fetchval(query) or 0) if table in tables else 0
-        for table, query in (("epoch", READ_EPOCH), ("change", READ_CHANGES))
-    )
-    return KeyFileAge(epoch, changes)
+def _epoch_of(file: SqliteConnection) -> int:
+    return int(file.fetchval(READ_EPOCH) or 0) if "epoch" in file.tables() else 0
 
 
 def peek_keys(path: Path) -> bool:

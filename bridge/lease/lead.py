@@ -32,7 +32,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from bridge.lease.key_file_age import peek_age
+from bridge.lease.key_file_age import peek_epoch
 from bridge.runtime import log
 from bridge.runtime.clock import seconds_since_boot
 from bridge.storage.errors import DatabaseError, LeadLost, Unavailable
@@ -159,7 +159,7 @@ class Lead:
         """Lose the lead when another bridge has taken `keys.db`, by a server that was promoted while ours goes on."""
         while not self.is_lost:
             with contextlib.suppress(DatabaseError, OSError):  # locked, or detached
-                if (await asyncio.to_thread(peek_age, keys, recovers=False)).epoch > self.epoch:
+                if await asyncio.to_thread(peek_epoch, keys, recovers=False) > self.epoch:
                     self.lose("another bridge has keys.db, and leads by another database server")
             await asyncio.sleep(KEYS_SECONDS)
 

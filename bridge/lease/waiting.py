@@ -12,11 +12,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from bridge.lease.key_file_age import KeyFileAge, KeyFileUnreadable, peek_age
+from bridge.lease.key_file_age import KeyFileUnreadable, peek_epoch
 from bridge.lease.lead import End, Lead, connect_to_lease
 from bridge.lease.process_identity import end_process, is_dead, own_identity
 from bridge.runtime import log
@@ -41,11 +41,6 @@ def host_name() -> str:
     return socket.gethostname()[:100]
 
 
-async def _no_changes(_connection: PostgresConnection) -> int:
-    """Know of no change."""
-    return 0
-
-
 def _same_place(place: PostgresPlace) -> PostgresPlace:
     """Know of no other."""
     return place
@@ -65,20 +60,17 @@ class Waiting:
         *,
         end: End,
         any_keys: bool = False,
-        read_change_count: Callable[[PostgresConnection], Awaitable[int]] = _no_changes,
         on_missing: Callable[[], None] = _do_nothing,
         on_stale: Callable[[], None] = _do_nothing,
         find_again: Callable[[PostgresPlace], PostgresPlace] = _same_place,
     ) -> None:
         """`place`: of the main database; `keys`: `keys.db`; `any_keys`: accept also an older one.
 
-        `read_change_count`: how many changes of that file the database knows of; `on_missing` and `on_stale` are called at
-        each look that finds the file missing or too old.
+        `on_missing` and `on_stale` are called at each look that finds the file missing or too old.
         `find_again`: returns the place as configured now, after its server refused us.
         """
         self._place, self._keys, self._end, self._any_keys = place, keys, end, any_keys
         self._find_again = find_again
-        self._read_change_count = read_change_count
         self._on_missing, self._on_stale = on_missing, on_stale
         self._connection: PostgresConnection | None = None
         self._identity = own_identity()
@@ -140,15 +132,15 @@ class Waiting:
             self._log_at_intervals("lease.no_keys", FileNotFoundError())
             self._on_missing()
             return None
-        age = await self._keys_age(lease.holder if stood_still else "")
-        if await self._is_older(connection, age, lease):
+        keys_epoch = await self._keys_epoch(lease.holder if stood_still else "")
+        if self._is_older(keys_epoch, lease):
             return None
 
         async def may_lead(now: Lease) -> bool:
             """Whether it is still the newest: the holder of the lease may have committed since the last check."""
-            return not await self._is_older(connection, await self._keys_age(""), now)
+            return not self._is_older(await self._keys_epoch(""), now)
 
-        by = LeaseHolder(identity=self._identity, host=host_name(), least_epoch=age.epoch)
+        by = LeaseHolder(identity=self._identity, host=host_name(), least_epoch=keys_epoch)
         asked_at, is_free = seconds_since_boot(), dead or stood_still
         place = place_of_lease(self._place)
         epoch = await lease_table.take(connection, place, lease, is_free=is_free, may_lead=may_lead, by=by)
@@ -166,24 +158,24 @@ class Waiting:
             end=self._end,
         )
 
-    async def _is_older(self, connection: PostgresConnection, age: KeyFileAge, lease: Lease) -> bool:
-        """Whether `keys.db` is older than the last leader's, or than the database knows of; if so, it is reported."""
-        if self._any_keys or (age.epoch >= lease.keys and age.changes >= await self._read_change_count(connection)):
+    def _is_older(self, keys_epoch: int, lease: Lease) -> bool:
+        """Whether `keys.db` is older than the last leader's; if so, it is reported."""
+        if self._any_keys or keys_epoch >= lease.keys:
             return False
         self._log_at_intervals("lease.keys_stale", FileNotFoundError())
         self._on_stale()
         return True
 
-    async def _keys_age(self, frozen: str) -> KeyFileAge:
-        """Return how old `keys.db` is. A process `frozen` during a change has it locked, and is killed."""
+    async def _keys_epoch(self, frozen: str) -> int:
+        """Return the epoch of `keys.db`. A process `frozen` during a change has it locked, and is killed."""
         try:
             try:
-                return peek_age(self._keys)
+                return peek_epoch(self._keys)
             except Busy:
                 if not await asyncio.to_thread(end_process, frozen):
                     raise
             log.event("lease.former_leader_ended")
-            return peek_age(self._keys)
+            return peek_epoch(self._keys)
         except DatabaseError as error:
             raise KeyFileUnreadable(error) from None
 

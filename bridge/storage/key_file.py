@@ -29,9 +29,6 @@ is held between two changes. The journal is cleared under SQLite's own lock for 
 there would otherwise overwrite the journal of another's transaction. A bridge that is frozen within one of these
 statements keeps the file locked, and another cannot lead until it ends, resumes or is killed: `Busy`.
 
-The file counts its changes, each in its own transaction: by that number an older copy is recognised
-(`bridge/app/key_changes.py`).
-
 Sources: sqlite.org/fileformat2.html (a page has space that belongs to no row), sqlite.org/atomiccommit.html,
 sqlite.org/pragma.html (journal_mode, synchronous, secure_delete).
 """
@@ -67,14 +64,6 @@ ADD = "INSERT INTO slot (owner, wrapped) VALUES ($1, $2)"
 FILL = "UPDATE slot SET owner = $1, wrapped = $2 WHERE n = $3 RETURNING n"
 EPOCH = "CREATE TABLE IF NOT EXISTS epoch (id INTEGER PRIMARY KEY CHECK (id = 1), number INTEGER NOT NULL)"
 ANY_KEY = "SELECT 1 FROM slot WHERE wrapped <> zeroblob(61) LIMIT 1"
-COUNTING = (
-    "CREATE TABLE IF NOT EXISTS change (id INTEGER PRIMARY KEY CHECK (id = 1), number INTEGER NOT NULL)",
-    "INSERT INTO change (id, number) VALUES (1, 0) ON CONFLICT (id) DO NOTHING",
-    "CREATE TRIGGER IF NOT EXISTS added AFTER INSERT ON slot BEGIN UPDATE change SET number = number + 1; END",
-    "CREATE TRIGGER IF NOT EXISTS filled AFTER UPDATE ON slot BEGIN UPDATE change SET number = number + 1; END",
-)
-READ_CHANGES = "SELECT number FROM change WHERE id = 1"
-RAISE_CHANGES = "UPDATE change SET number = MAX(number, $1) WHERE id = 1 RETURNING number"
 READ_EPOCH = "SELECT number FROM epoch WHERE id = 1"
 WRITE_EPOCH = "INSERT INTO epoch (id, number) VALUES (1, $1) ON CONFLICT (id) DO UPDATE SET number = excluded.number"
 ADD_LED = f"INSERT INTO slot (owner, wrapped) SELECT $1, $2 WHERE ({READ_EPOCH}) = $3 RETURNING n"
@@ -121,7 +110,6 @@ class KeyFile:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="keys")
         self._connection: SqliteConnection | None = None
         self._slots: _Slots | None = None
-        self._changes = 0
         self._together: list[Asked] | None = None
         """Keys that the thread writes at its next turn, unless another request comes first."""
         self._asking = threading.Lock()
@@ -178,15 +166,6 @@ class KeyFile:
         """Return all owners that have a key."""
         return await self._run(lambda: set(self._current_slots().by_owner))
 
-    @property
-    def changes(self) -> int:
-        """How many changes are in the file on the disk. It never falls, and two diverged files never have the same."""
-        return self._changes
-
-    async def raise_changes(self, number: int) -> None:
-        """Count on from this number, where the file has a lower one."""
-        self._changes = await self._run(lambda: int(self._db().fetchval(RAISE_CHANGES, number)))
-
     async def _run(self, work: Callable[[], T]) -> T:
         with self._asking:
             self._together = None  # what is asked after this comes after it
@@ -208,14 +187,11 @@ class KeyFile:
             _refuse_newer(connection)
             connection.execute(TABLE)
             self._claim(connection)
-            for statement in COUNTING:
-                connection.execute(statement)
             connection.execute(f"PRAGMA user_version = {VERSION}")
             connection.execute("COMMIT")
             overwrite(self._journal)
             connection.execute("PRAGMA locking_mode = NORMAL")  # which the next look at the file brings about
             self._slots = _read_slots(connection)
-            self._changes = int(connection.fetchval(READ_CHANGES))
         except BaseException:
             connection.close()
             raise
@@ -258,10 +234,6 @@ class KeyFile:
             raise self._is_lost()
         return int(n)
 
-    def _count(self) -> None:
-        """Remember the file's number of changes. After a commit, because others act on it."""
-        self._changes = int(self._db().fetchval(READ_CHANGES))
-
     def _insert_together(self, requests: list[Asked], loop: asyncio.AbstractEventLoop) -> None:
         with self._asking:
             if self._together is requests:
@@ -279,7 +251,6 @@ class KeyFile:
                 self._db().execute("BEGIN IMMEDIATE")
                 answers = [self._insert_or_refuse(owner, wrapped) for owner, wrapped, _ in requests]
                 self._db().execute("COMMIT")
-            self._count()
         except (DatabaseError, OSError, ValueError, MemoryError) as failed:
             if len(requests) > 1:
                 self._slots = None
@@ -320,7 +291,6 @@ class KeyFile:
             _require_size(wrapped)
             self._execute_change(self._fill, _pad_owner(owner), wrapped, n)
             self._slots = slots
-        self._count()
 
     def _read(self, owner: str) -> bytes | None:
         n = self._current_slots().by_owner.get(owner)
@@ -333,7 +303,6 @@ class KeyFile:
         n = slots.by_owner.get(owner)
         if n is not None:
             self._execute_change(self._fill, FREE_OWNER, bytes(WRAPPED_BYTES), n)
-            self._count()
             del slots.by_owner[owner]
             slots.free.append(n)
             self._slots = slots

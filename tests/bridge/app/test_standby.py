@@ -24,7 +24,7 @@ from bridge.app.line_files import KEYS, CannotStart, CannotStartYet, missing_key
 from bridge.config.load import ConfigError, load
 from bridge.config.sections import Config
 from bridge.lease import waiting as waiting_module
-from bridge.lease.key_file_age import peek_age
+from bridge.lease.key_file_age import peek_epoch
 from bridge.runtime.service_notifier import ServiceState
 from deploy.inspect.handover import hand_over
 from tests.bridge.app.shared_line import SharedLine, ask, lose_machine, shared_line, shorten_leases
@@ -69,9 +69,9 @@ async def test_the_second_waits_and_answers_and_leads_when_the_first_has_gone(li
             assert second.metrics is not None
             assert "quietline_leader 0" in (await ask(second.metrics.address[1], "/metrics"))[1]
             assert not waiting.done()
-            assert peek_age(line.directory / "bridge" / "keys.db").epoch == 1
+            assert peek_epoch(line.directory / "bridge" / "keys.db") == 1
         await waiting
-        assert peek_age(line.directory / "bridge" / "keys.db").epoch == 2
+        assert peek_epoch(line.directory / "bridge" / "keys.db") == 2
         assert await ask(second.listen.port, "/ready") == (503, '{"role": "starting"}')
         assert (await ask(second.listen.port, "/carriers/main/inbound", "POST"))[0] == 403
 
@@ -101,7 +101,7 @@ async def test_a_line_goes_on_as_soon_as_its_volume_is_attached(
         await following
         seconds = time.monotonic() - attached
     pytestconfig.stash[FIGURES].append(f"a volume of keys that is attached: {seconds:.1f} s until its line is led")
-    assert peek_age(second.data_dir / KEYS).epoch == 2
+    assert peek_epoch(second.data_dir / KEYS) == 2
     assert line.ends == ["a commit found another epoch in the lease, or no lease"], "the first one's, when it was closed"
     line.ends.clear()
 
@@ -124,7 +124,7 @@ async def test_a_bridge_whose_volume_is_not_mounted_waits_for_it(line: SharedLin
             assert missing_keys(volume / KEYS) in other.words
             shutil.copyfile(first.data_dir / KEYS, volume / KEYS)
             await other.takes_webhooks()
-            assert peek_age(volume / KEYS).epoch == 2
+            assert peek_epoch(volume / KEYS) == 2
     nowhere = line.directory / "vault_key" / "bridge"
     async with line.process(data_dir=nowhere) as away:
         await away.process.wait()

@@ -20,7 +20,7 @@ from bridge.app.bridge import Bridge
 from bridge.app.line_files import KEYS, CannotStart, CannotStartYet, damaged_file, stale_keys
 from bridge.carriers.adapter import InboundText
 from bridge.inbound.webhook import NotStored
-from bridge.lease.key_file_age import peek_age
+from bridge.lease.key_file_age import peek_epoch
 from bridge.lease.waiting import Waiting
 from bridge.matrix.rooms.room_state import Room, RoomKind, record_room
 from bridge.outbound import pager
@@ -78,10 +78,10 @@ async def test_an_older_file_is_led_with_when_a_person_says_so(line: SharedLine)
     async with line.process() as refused:
         await refused.waits()
         await wait_until("it says so", partial(has_said, refused, stale_keys(at.data_dir / KEYS)), every=0.05)
-        assert peek_age(at.data_dir / KEYS).epoch == 1
+        assert peek_epoch(at.data_dir / KEYS) == 1
     async with line.process("--take-over") as leader:
         await leader.takes_webhooks()
-        assert peek_age(at.data_dir / KEYS).epoch == 3
+        assert peek_epoch(at.data_dir / KEYS) == 3
     async with line.process() as again:
         await again.takes_webhooks()
     shutil.copyfile(newest, at.data_dir / KEYS)

@@ -15,7 +15,7 @@ from aiohttp import web
 
 from bridge.lease import lead as lead_module
 from bridge.lease import waiting
-from bridge.lease.key_file_age import KeyFileAge, KeyFileUnreadable, peek_age
+from bridge.lease.key_file_age import peek_epoch
 from bridge.lease.lead import Lead
 from bridge.lease.process_identity import is_dead
 from bridge.lease.waiting import Waiting
@@ -177,7 +177,7 @@ async def test_a_lease_that_ran_out_is_taken_and_whoever_had_it_commits_nothing(
     assert await next_keys.owners() == {"first"}
     await next_keys.delete("first")
     assert await next_keys.owners() == set()
-    assert peek_age(line.keys).epoch == 2
+    assert peek_epoch(line.keys) == 2
     late = KeyFile(path=line.keys, epoch=lead.epoch)  # it was frozen before it opened the file
     with pytest.raises(LeadLost):
         await late.open()
@@ -392,16 +392,16 @@ async def test_who_leads_by_a_server_that_was_replaced_ends(
     monkeypatch.setattr(lead_module, "KEYS_SECONDS", 0.01)
     lead = await first(line, stack)
     await with_keys(line, lead)
-    looks: list[KeyFileAge | Exception] = []
+    looks: list[int | Exception] = []
 
-    def look(path: Path, *, recovers: bool) -> KeyFileAge:
+    def look(path: Path, *, recovers: bool) -> int:
         looks.append(Busy("SQLITE_BUSY"))
         if len(looks) == 1:
             raise Busy("SQLITE_BUSY")
-        looks[-1] = age = peek_age(path, recovers=recovers)
-        return age
+        looks[-1] = epoch = peek_epoch(path, recovers=recovers)
+        return epoch
 
-    monkeypatch.setattr(lead_module, "peek_age", look)
+    monkeypatch.setattr(lead_module, "peek_epoch", look)
     watch = asyncio.create_task(lead.watch_keys(line.keys))
     await wait_until("it has looked again", lambda: _is_longer(looks, 2), every=0.01)
     assert not lead.is_lost
@@ -413,7 +413,7 @@ async def test_who_leads_by_a_server_that_was_replaced_ends(
     assert line.ends == ["another bridge has keys.db, and leads by another database server"]
 
 
-async def _is_longer(looks: list[KeyFileAge | Exception], count: int) -> bool | None:
+async def _is_longer(looks: list[int | Exception], count: int) -> bool | None:
     return len(looks) > count or None
 
 
@@ -434,64 +434,6 @@ async def test_an_older_file_of_keys_is_not_the_line_s(line: LeasedLine, stack: 
     later = await override.try_once()
     assert later is not None
     await later.close()
-
-
-async def test_what_the_former_leader_committed_last_is_known(line: LeasedLine, stack: AsyncExitStack) -> None:
-    """It notes a change of `keys.db` when another is about to take the lease with a copy: no epoch is written into that.
-
-    So the newest file is led with as soon as it is there, and nobody has to say anything.
-    """
-    lead = await first(line, stack)
-    await with_keys(line, lead)
-    await lead.close()
-    noted, calls = [0], list[bool]()
-
-    async def changes(_connection: object) -> int:
-        return noted.pop() if noted else 1
-
-    copy = Waiting(
-        line.place, line.keys, end=line.ends.append, read_change_count=changes, on_stale=lambda: calls.append(True)
-    )
-    stack.push_async_callback(copy.close)
-    assert [await copy.try_once() for _ in range(2)] == [None, None]
-    assert calls == [True, True]
-    later = await successor(line, stack)
-    assert later.epoch == lead.epoch + 1
-    assert line.ends == []
-
-
-async def test_a_slow_leader_goes_on_where_only_a_copy_of_the_keys_wants_its_lease(
-    line: LeasedLine, stack: AsyncExitStack, strangers: None, short_leases: None
-) -> None:
-    """Its lease ran out and it commits all the same, as it may: who finds its file too old then takes nothing.
-
-    Nor does who cannot look at the file in that moment. The leader commits, and renews its lease.
-    """
-    lead = await first(line, stack)
-    await with_keys(line, lead)
-    database = await opened(line, lead, stack)
-    calls = list[int]()
-
-    async def changes(_connection: object) -> int:
-        """Know of no change at first, and of one once no commit can be made; or fail then."""
-        calls.append(1)
-        if len(calls) % 4 == 0:
-            raise KeyFileUnreadable(Busy("SQLITE_BUSY"))
-        return 1 - len(calls) % 2
-
-    copy = Waiting(line.place, line.keys, end=line.ends.append, read_change_count=changes)
-    stack.push_async_callback(copy.close)
-
-    async def looked() -> bool | None:
-        with contextlib.suppress(KeyFileUnreadable):
-            assert await copy.try_once() is None
-        return len(calls) >= 4 or None
-
-    await wait_until("it was about to take it, twice", looked, every=0.05)
-    await database.commit(say("by the slow one"))
-    await lead.confirm()
-    assert (lead.holds, lead.is_lost, line.ends) == (True, False, [])
-    assert (await successor(line, stack)).epoch == lead.epoch + 1
 
 
 async def with_keys(line: LeasedLine, lead: Lead) -> None:

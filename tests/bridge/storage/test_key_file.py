@@ -16,7 +16,7 @@ from typing import Any, cast
 
 import pytest
 
-from bridge.lease.key_file_age import KeyFileAge, peek_age, peek_keys
+from bridge.lease.key_file_age import peek_epoch, peek_keys
 from bridge.storage.database import Row, Transaction, Value
 from bridge.storage.errors import Unavailable
 from bridge.storage.key_file import KeyFile
@@ -87,38 +87,6 @@ async def test_a_key_is_never_moved(keys: KeyFile, path: Path) -> None:
     assert not [wrapped for wrapped in destroyed if wrapped[-16:] in content]
 
 
-async def test_it_counts_its_changes(keys: KeyFile, path: Path) -> None:
-    """One for each row that is written, over new starts too; what is refused, or was there, is none. It never falls."""
-    counted = [keys.changes]
-    for change in (
-        keys.insert("t1", bytes(61)),
-        keys.insert("t1", bytes(61)),
-        keys.replace("mark", bytes(61)),
-        keys.replace("mark", bytes(61)),
-        keys.delete("t1"),
-        keys.delete("t1"),
-    ):
-        await change
-        counted.append(keys.changes)
-    assert counted == [0, 1, 1, 2, 3, 4, 4]
-    with pytest.raises(ValueError, match="bytes"):
-        await keys.insert("t2", bytes(60))
-    free = await hold(keys)
-    together = asyncio.gather(*(keys.insert(f"t{n}", bytes(61)) for n in range(5)))
-    await asyncio.sleep(0)
-    assert keys.changes == 4, "they are not on the disk"
-    free.set()
-    await together
-    assert keys.changes == 9
-    again = KeyFile(path=path)
-    await again.open()
-    assert again.changes == peek_age(path).changes == 9
-    for number, stands in ((1000, 1000), (30, 1000)):
-        await again.raise_changes(number)
-        assert again.changes == peek_age(path).changes == stands
-    await again.close()
-
-
 async def test_the_journal_holds_what_it_must_lose(keys: KeyFile, tmp_path: Path) -> None:
     """The journal does hold old keys until it is cleared: without that, the test above would prove nothing."""
     wrapped = os.urandom(61)
@@ -142,7 +110,7 @@ async def test_opening_clears_the_journal(keys: KeyFile, path: Path, tmp_path: P
 
 
 @pytest.mark.crash
-@pytest.mark.parametrize("looks", [(), (peek_age,), (peek_keys, peek_age)], ids=len)
+@pytest.mark.parametrize("looks", [(), (peek_epoch,), (peek_keys, peek_epoch)], ids=len)
 async def test_a_broken_off_deletion_leaves_no_key_in_a_journal_given_away(
     keys: KeyFile, path: Path, tmp_path: Path, looks: tuple[Callable[[Path], object], ...]
 ) -> None:
@@ -171,7 +139,7 @@ async def test_a_broken_off_deletion_leaves_no_key_in_a_journal_given_away(
     os.link(crashed / "keys.db-journal", blocks)
     assert any(key in all_bytes(crashed) for key in wrapped.values())
     for look in looks:
-        assert look(crashed / "keys.db") == (True if look is peek_keys else KeyFileAge(epoch=0, changes=200))
+        assert look(crashed / "keys.db") == (True if look is peek_keys else 0)
     again = KeyFile(path=crashed / "keys.db")
     await again.open()
     assert await again.owners() == set(wrapped)
@@ -335,7 +303,7 @@ async def test_a_newer_file_is_refused(path: Path) -> None:
 KILLED = """
 import asyncio, os, signal, sys
 from pathlib import Path
-from bridge.lease.key_file_age import peek_age, peek_keys
+from bridge.lease.key_file_age import peek_epoch, peek_keys
 from bridge.storage.key_file import KeyFile
 from bridge.storage.vault import Vault
 

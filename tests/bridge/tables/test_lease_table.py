@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
 
-from bridge.lease import waiting
 from bridge.lease.lead import connect_to_lease
-from bridge.lease.waiting import Waiting
 from bridge.storage.errors import Unavailable
-from bridge.storage.postgres_connection import PostgresConnection
 from bridge.storage.postgres_database import PostgresDatabase
 from bridge.tables import lease_table
 from bridge.tables.lease_table import Lease, LeaseHolder, place_of_lease
 from tests.bridge.lease.leases import LeasedLine, leased_line, successor
-from tests.e2e.polling import STEP_TIMEOUT
 from tests.fakes.postgres_server import PostgresServer
 
 
@@ -61,33 +56,3 @@ async def test_who_is_frozen_while_taking_it_keeps_nobody_from_leading(line: Lea
         await frozen
     await lead.confirm()
     assert (lead.is_lost, line.ends) == (False, [])
-
-
-async def test_who_is_ended_while_taking_it_ends(
-    line: LeasedLine, stack: AsyncExitStack, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Also where its connection is lost in that moment: it waits on for no lease, and the lease is as it was."""
-    await (await successor(line, stack)).close()
-    calls = list[str]()
-
-    async def ended(connection: PostgresConnection) -> int:
-        """Know of no change; the second time, which is within the taking, be ended."""
-        calls.append("")
-        if len(calls) == 2:
-            number = await connection.fetchval("SELECT pg_backend_pid()")
-            line.server.execute("postgres", f"SELECT pg_terminate_backend({number})")
-            task.cancel()
-            await asyncio.sleep(0)
-        return 0
-
-    bridge = Waiting(line.place, line.keys, end=line.ends.append, read_change_count=ended)
-    stack.push_async_callback(bridge.close)
-    monkeypatch.setattr(waiting, "LOOK_SECONDS", 0.01)
-    task = asyncio.create_task(bridge.run())
-    done, _ = await asyncio.wait({task}, timeout=STEP_TIMEOUT)
-    if not done:
-        task.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await task
-    assert task.cancelled()
-    assert (await successor(line, stack)).epoch == 2
