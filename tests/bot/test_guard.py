@@ -16,7 +16,6 @@ from bot.model.desk import Thread
 from bot.model.text_order import CLOCK_TOLERANCE
 from bot.model.thread import Assignment, Consent, ThreadState
 from tests.bot.hypothesis_settings import USUAL
-from tests.bot.phrases import lines_of
 from tests.bot.strategies import LATE, NOW, PACK, WORDS, threads
 from tests.every_row import every_row
 
@@ -268,6 +267,23 @@ def test_the_leak_firewall_is_quick(letter: str) -> None:
     assert time.process_time() - start < 5
 
 
+@USUAL
+@given(before=st.text(max_size=20), after=st.text(max_size=20), user=st.sampled_from(("ana", "ben-2", "sue.x")))
+def test_a_matrix_id_is_found_in_any_company(before: str, after: str, user: str) -> None:
+    """Whatever stands around it, an address of the line's own server is found."""
+    assert guard.leak_reason(PACK, f"{before} @{user}:line.example {after}", []) is not None
+
+
+def test_a_refusal_says_what_to_do() -> None:
+    """Every refusal of the firewall is a sentence with an advice, and does not repeat the words."""
+    for body in ("@ana:line.example", "quiet maple"):
+        why: Any = guard.leak_reason(PACK, body, ["quiet maple"])
+        assert why.endswith("and say it again.")
+        assert body not in why
+    assert "!long" in str(guard.too_long(PACK, "x" * 2000))
+    assert "!anyway" in str(guard.warning("555-0134-222"))
+
+
 @pytest.mark.parametrize("body", [*LONG, "x" * 2000], ids=range(4))
 def test_what_is_many_texts_long_needs_a_second_word(body: str) -> None:
     """More than six segments are one question more, in each encoding; one letter less is none."""
@@ -275,8 +291,124 @@ def test_what_is_many_texts_long_needs_a_second_word(body: str) -> None:
     assert guard.too_long(PACK, body[: {"x": 918, "á": 402, "🙂": 198}[body[0]]]) is None
 
 
-WARNS = ["555\n123\n4567", "ok\n1207 Oak.", *lines_of("numbers_and_addresses")]
-NO_WARNING = [*WORDS, "", *lines_of("ordinary_numbers")]
+WARNS = [
+    "555-0134-22",
+    "call me at 5550134",
+    "(555) 123-4567",
+    "+1 555 123 4567",
+    "555.123.4567",
+    "555 - 123 - 4567",
+    "\u202a+1\u00a0(555)\u00a0123\u20114567\u202c",
+    "1-800-799-7233",
+    "4111 1111 1111 1111",
+    "4111111111111111",
+    "llama al 612 34 56 78",
+    "01-23-45-67-89",
+    "born 3/4/1990, call 555 0134",
+    "I live at 123 Main St",
+    "42 oak avenue",
+    "221B Baker Street, flat 2",
+    "1600 Pennsylvania Ave NW",
+    "12 martin luther king blvd",
+    "4500 N. 7th St.",
+    "come to 9 Mill Lane",
+    "Calle Mayor 12",
+    "vivo en la calle Mayor, 12",
+    "calle de la Paz 3",
+    "Calle de las Flores 12",
+    "Av. Insurgentes Sur 1234",
+    "avenida 9 de Julio 100",
+    "Carrera 7 # 45",
+    "Paseo de la Reforma 222",
+    "Plaza España 1",
+    "calle Alcalá nº 45",
+    "Tel.5551234567",
+    "tel5551234567",
+    "555-123-4567x2",
+    "5551234567ext",
+    "555,123,4567",
+    "555_123_4567",
+    "555\n123\n4567",
+    "5️⃣5️⃣5️⃣1️⃣2️⃣3️⃣4️⃣",
+    "№5551234567",
+    "#5551234567",
+    "٥٥٥١٢٣٤٥٦٧",
+    "12 Elm Terrace",
+    "7 Sunset Circle",
+    "900 Lake Pkwy",
+    "4 Harbour Parkway",
+    "3 Union Square",
+    "PO Box 113",
+    "P.O. Box #44",
+    "p o box no. 7",
+    "apartado de correos 113",
+    "1500 Broadway",
+    "20 N Broadway",
+    "c/ Toledo 8",
+    "calle Luna núm. 4",
+    "44 Elm",
+    "ok\n1207 Oak.",
+    "she is at 44 Elm",
+    "go to 1207 Oak",
+    "Elm & 3rd",
+    "corner of Elm and 3rd",
+    "5th and Main",
+    "apt 4b 120 oak",
+    "Apt. #12",
+    "vive en el depto 3b",
+]
+NO_WARNING = [
+    *WORDS,
+    "meet me at 5 30 on 11/24",
+    "I have 3 kids",
+    "3 kids on the way",
+    "call 911",
+    "988",
+    "text HOME to 741741",
+    "100000 times",
+    "11/24/2025",
+    "on 2025-11-24 at 9",
+    "24.11.2025 5:30",
+    "born 3/4/1990",
+    "school year 2024-2025",
+    "$1,000,000",
+    "$1234567",
+    "$1500-2000",
+    "$1,000,000.00",
+    "room 12, floor 3, bed 4",
+    "at 5, 6, 7, 8, 9 or 10",
+    "I went round in a circle 3 times",
+    "the box 5 is mine",
+    "po 5",
+    "from 5:30 to 7:45",
+    "9-5, 9-5",
+    "room 12",
+    "1 2 3, breathe, 4 5 6",
+    "it is a 2 hour drive",
+    "5 min to a safe place",
+    "10 minutes from my place",
+    "at 5 pm, my place",
+    "at 10 Tom rings",
+    "24 December",
+    "20 Minutes",
+    "44 elm",
+    "30 Days free",
+    "at 10 PM",
+    "court is at 10 Monday",
+    "from 24 December on",
+    "May 2nd and 3rd",
+    "Monday and 3rd",
+    "1st and foremost, breathe",
+    "an apt answer",
+    "at 3 see Dr. Lee",
+    "I have 2 more court dates",
+    "estoy en la calle con mis 2 hijos",
+    "en la calle desde hace 3 días",
+    "quedamos en la calle Mayor a las 5",
+    "una carrera de 5 km",
+    "un paseo de 30 minutos",
+    "",
+]
 
 
 @pytest.mark.practice(24)

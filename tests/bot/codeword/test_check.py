@@ -13,6 +13,7 @@ from bot.language.codeword_forms import MASK
 from bot.model.actions import DeliveryReceipt, Origin, RedactEvent, SendSms
 from bot.model.codeword_state import CodewordMatch, SendLock
 from bot.model.events import Outcome, Relation, TextOutcome, TimerDue
+from bot.model.thread_desk_events import EnrolmentFinished
 from bot.model.transactional_actions import SendEvent
 from policies.pack import TextName
 from tests.bot.codeword_example import (
@@ -51,6 +52,13 @@ def test_what_is_looked_at_late_is_answered_a_second_later(word: CodewordMatch) 
     """When looking took longer than the delay, the answer still leaves a fixed time after the decision."""
     step = then(asked(), arrived(MASK, seconds=20), holding(word, 40))
     assert leaving(step) == [(VERIFIED, NOW + 41)]
+
+
+def test_an_answer_without_the_word_is_answered_after_the_same_time() -> None:
+    """The phone gets an answer to a wrong word too, so that a challenge reads like conversation; a person decides."""
+    step = comes(asked(), CodewordMatch.NONE, 20, "all fine here")
+    assert leaving(step) == [(UNVERIFIED, NOW + 20 + DELAY)]
+    assert "1 of 3" in words(step)
 
 
 @pytest.mark.practice(10)
@@ -121,6 +129,12 @@ def test_a_word_behind_its_command_is_taken_out_of_the_room(changed: dict[str, A
     assert (step.aggregate.codeword.challenge, step.aggregate.sending.pending) == ("", ()), body
 
 
+@every_row("body", ["!codeword", "!verify", "!forget-word", "! codeword", "!cover 1", "!tips iphone"])
+def test_a_command_is_no_word(body: str) -> None:
+    """The commands themselves, and others with something behind them, are not taken for a word."""
+    assert not of(RedactEvent, then(agreed(), said(body)))
+
+
 def test_a_challenge_is_not_late() -> None:
     """It leaves within five minutes of their last text or not at all, however long it waited for the carrier."""
     thread = then(agreed(), said("!verify", event_id="$v"), at(WINDOW - 9)).aggregate
@@ -128,6 +142,21 @@ def test_a_challenge_is_not_late() -> None:
     assert guard.may_send(PACK, thread, text, NOW + WINDOW, ()) is None
     assert guard.may_send(PACK, thread, text, NOW + WINDOW + 1, ()) == guard.NOT_NOW
     assert texts(then(thread, TimerDue(key="send"), at(WINDOW + 7))) == []
+
+
+def test_a_word_agreed_a_moment_ago_can_be_asked_for() -> None:
+    """That their last text is recent is known from before the word was agreed."""
+    thread = then(held(), arrived("hi", id="h", seconds=5), at(5)).aggregate
+    thread = then(thread, EnrolmentFinished(user=ANA, digests=DIGESTS), at(6)).aggregate
+    assert marks(then(thread, said("!verify"), at(7)))["$m1"] is DeliveryReceipt.LEAVING
+
+
+def test_the_room_is_told_of_what_could_not_be_compared() -> None:
+    """A text too long to be compared to its end says so, whether or not a word was found in it."""
+    for word in CodewordMatch:
+        assert "may have been missed" in words(
+            then(agreed(), arrived("long", id="l"), at(0, codeword_match=word, partly_compared=True))
+        )
 
 
 @pytest.mark.parametrize("seconds", [5.0, 20.0])
@@ -190,6 +219,13 @@ def test_what_is_no_answer_counts_for_nothing(body: str, media: int) -> None:
     assert step.aggregate.codeword.challenge == "$v"
 
 
+def test_a_text_from_before_the_challenge_does_not_answer_it() -> None:
+    """By its own time: what was on its way when the challenge left is no failure."""
+    step = then(asked(), arrived("on my way", seconds=UNDO - 3), at(UNDO + 5))
+    assert step.aggregate.codeword.challenge == "$v"
+    assert step.aggregate.codeword.failures == ()
+
+
 def test_the_challenge_waits_its_undo_window_and_leaves_by_its_command_alone() -> None:
     """`!verify` within five minutes of a text; the same words typed by hand are refused."""
     step = then(agreed(), said("!verify", event_id="$v"))
@@ -211,6 +247,19 @@ def test_no_challenge_without_a_word_that_can_answer_it(thread: object, why: str
 
 
 @pytest.mark.practice(12)
+@pytest.mark.parametrize("body", ["LATER", "BYE", "stop texting me"])
+def test_no_challenge_follows_a_text_that_asks_for_no_answer(body: str) -> None:
+    """After a silent exit or a plea it waits for their next text."""
+    thread = then(agreed(), arrived(body, id="b", seconds=5), at(5)).aggregate
+    step = then(thread, said("!verify", event_id="$v", at=NOW + 9), at(9))
+    assert "Not now: " in words(step)
+    assert "Wait for a text" in words(step)
+    assert step.aggregate.sending.pending == ()
+    back = then(step.aggregate, arrived("ok back", id="c", seconds=60), at(60)).aggregate
+    assert marks(then(back, said("!verify", event_id="$v2", at=NOW + 65), at(65))) == {"$v2": DeliveryReceipt.LEAVING}
+
+
+@pytest.mark.practice(12)
 def test_a_challenge_after_they_may_have_to_break_off_is_asked_about() -> None:
     """It does not follow "he's here" at once; that is a guess, so who says the command again is sure."""
     thread = then(agreed(), arrived("he's here gotta go", id="b", seconds=5), at(5)).aggregate
@@ -221,6 +270,52 @@ def test_a_challenge_after_they_may_have_to_break_off_is_asked_about() -> None:
     assert marks(sure) == {"$v2": DeliveryReceipt.LEAVING}
     again = then(step.aggregate, arrived("he's here", id="c", seconds=20), at(20)).aggregate
     assert "If you are sure" in words(then(again, said("!verify", event_id="$v3", at=NOW + 25), at(25)))
+
+
+@pytest.mark.practice(12)
+def test_a_refused_challenge_is_answered_by_its_own_sender_alone() -> None:
+    """What a colleague was asked makes nobody else sure: neither their first `!verify` nor their words leave unasked."""
+    thread = then(agreed(), arrived("he's here gotta go", id="b", seconds=5), at(5)).aggregate
+    asked_sue = then(thread, said("!verify", event_id="$v", sender=SUE, at=NOW + 9), at(9)).aggregate
+    assert marks(then(asked_sue, said("ok be safe!", event_id="$w", at=NOW + 10), at(10))) == {"$w": DeliveryReceipt.HELD}
+    step = then(asked_sue, said("!verify", event_id="$v2", at=NOW + 9), at(9))
+    assert "If you are sure: !verify" in words(step)
+    assert step.aggregate.sending.pending == ()
+    sure = then(step.aggregate, said("!verify", event_id="$v3", sender=SUE, at=NOW + 15), at(15))
+    assert marks(sure) == {"$v3": DeliveryReceipt.LEAVING}
+    more = said("ok be safe!", event_id="$w", at=NOW + 17)
+    assert marks(then(sure.aggregate, more, at(17))) == {"$w": DeliveryReceipt.HELD}
+    sure = then(step.aggregate, said("!verify", event_id="$v3", at=NOW + 15), at(15))
+    assert marks(then(sure.aggregate, more, at(17))) == {"$w": DeliveryReceipt.LEAVING}, "the advocate has answered it"
+
+
+@pytest.mark.practice(12)
+def test_a_challenge_said_twice_before_the_refusal_is_no_answer_to_it() -> None:
+    """Who has not read the question yet is asked; what they say after it counts."""
+    thread = then(agreed(), arrived("he's here gotta go", id="b", seconds=5), at(5)).aggregate
+    thread = then(thread, said("!verify", event_id="$v", at=NOW + 8), at(9)).aggregate
+    step = then(thread, said("!verify", event_id="$v2", at=NOW + 8.5), at(9.5))
+    assert "If you are sure: !verify" in words(step)
+    assert step.aggregate.sending.pending == ()
+    sure = then(step.aggregate, said("!verify", event_id="$v3", at=NOW + 12), at(12.5))
+    assert marks(sure) == {"$v3": DeliveryReceipt.LEAVING}
+
+
+@pytest.mark.practice(2)
+def test_no_challenge_follows_a_text_into_the_hours_that_are_not_safe() -> None:
+    """Their text came within the times that they called safe; a minute after these end it is not sent."""
+    thread = then(agreed(), said("!agreed times 0-8:01", event_id="$t"), at(1)).aggregate  # their text came at 8:00
+    assert marks(then(thread, said("!verify", event_id="$v"), at(50))) == {"$v": DeliveryReceipt.LEAVING}
+    assert "outside the times" in words(then(thread, said("!verify", event_id="$v"), at(65)))
+
+
+@pytest.mark.parametrize("body", ["Liked “hello”", "I'm driving"])
+def test_what_a_phone_sends_by_itself_opens_no_window_for_a_challenge(body: str) -> None:
+    """A tapback and a car's answer an hour later show nobody's hand: the challenge still waits for a text."""
+    thread = then(agreed(), arrived(body, id="b", seconds=3600), at(3600)).aggregate
+    step = then(thread, said("!verify", event_id="$v", at=NOW + 3605), at(3605))
+    assert "five minutes" in words(step)
+    assert step.aggregate.sending.pending == ()
 
 
 @BOTH
@@ -236,6 +331,21 @@ def test_a_challenge_that_has_not_left_does_not_follow_the_word(word: CodewordMa
     assert guard.may_send(PACK, after, text, NOW + UNDO + 2, ()) == guard.NOT_ASKED
 
 
+def test_a_challenge_that_the_carrier_refused_is_not_waited_for() -> None:
+    """What comes then is no answer."""
+    thread = then(agreed(), said("!verify", event_id="$v")).aggregate
+    thread = then(thread, TimerDue(key="send"), at(UNDO)).aggregate
+    thread = then(thread, TextOutcome(ref="say:$v", outcome=Outcome.REJECTED), at(UNDO)).aggregate
+    step = comes(thread, CodewordMatch.NONE, 20, "hi")
+    assert (texts(step), step.aggregate.codeword.failures) == ([], ())
+
+
+def test_nobody_is_asked_for_patience_when_nobody_is_there() -> None:
+    """A thread that went back to the queue while its challenge was out is greeted, at most, and not answered twice."""
+    thread = then(asked(), said("!release", event_id="$r")).aggregate
+    assert VERIFIED not in texts(comes(thread, CodewordMatch.SAFE, 20))
+
+
 @BOTH
 def test_a_word_that_a_colleague_writes_is_taken_out_of_the_room(word: CodewordMatch) -> None:
     """It is redacted, marked, and does not leave; an edit that holds it stops what it was to replace."""
@@ -249,6 +359,13 @@ def test_a_word_that_a_colleague_writes_is_taken_out_of_the_room(word: CodewordM
     assert step.aggregate.sending.pending == ()
     other = then(pending, edit(MASK, sender=BEN), holding(word, 0))
     assert len(other.aggregate.sending.pending) == 1
+
+
+def test_a_thread_relation_is_no_way_round() -> None:
+    """A reply in a Matrix thread that holds the word is redacted like any other message."""
+    step = then(agreed(), said(MASK, relation=Relation.THREAD), holding(CodewordMatch.SAFE, 0))
+    assert of(RedactEvent, step)
+    assert replace(step.aggregate, sending=agreed().sending) == agreed()
 
 
 @BOTH
@@ -333,6 +450,42 @@ def test_a_guess_in_a_text_that_is_no_answer_shows_nothing(text: str, word: Code
 
 
 @BOTH
+def test_a_challenge_that_was_met_by_a_guess_ends_in_silence(word: CodewordMatch) -> None:
+    """Nobody is told that the challenge was not answered after the word came in a text that was no answer."""
+    thread = comes(asked(), word, 20, GUESSES[0].format(MASK)).aggregate
+    step = then(thread, TimerDue(key="challenge"), at(UNDO + WINDOW))
+    assert (step.aggregate.codeword.challenge, words(step)) == ("", "")
+
+
+def test_words_that_wait_behind_a_check_do_not_leave_when_it_fails() -> None:
+    """An answer without the word holds what its advocate has said meanwhile; `!anyway` lets it leave."""
+    thread = then(asked(), said("I can pick you up at the corner", event_id="$w"), at(18)).aggregate
+    step = comes(thread, CodewordMatch.NONE, 20, "it is raining here")
+    assert marks(step)["$w"] is DeliveryReceipt.HELD
+    assert texts(then(step.aggregate, TimerDue(key="send"), at(18 + UNDO))) == []
+    sure = then(step.aggregate, said("!anyway", event_id="$a", at=NOW + 30), at(30)).aggregate
+    assert texts(then(sure, TimerDue(key="send"), at(60))) == ["I can pick you up at the corner"]
+
+
+def test_a_second_word_that_crosses_a_failed_check_lets_nothing_leave() -> None:
+    """`!anyway` that was typed before it, for other words, is not about those that the check has just stopped."""
+    thread = then(asked(), said("I can pick you up at the corner", event_id="$w"), at(18)).aggregate
+    thread = comes(thread, CodewordMatch.NONE, 20, "it is raining here").aggregate
+    step = then(thread, said("!anyway", event_id="$a", at=NOW + 19), at(20))
+    assert "while you said it" in words(step)
+    assert texts(then(step.aggregate, TimerDue(key="send"), at(60))) == []
+
+
+@pytest.mark.parametrize("command", ["!cover 1", "!different"])
+def test_what_is_meant_for_another_person_leaves_when_a_check_fails(command: str) -> None:
+    """A cover line, and the text that steps back, are right before whoever answered without the word."""
+    thread = then(asked(), said(command, event_id="$w"), at(18)).aggregate
+    (waiting,) = thread.sending.pending
+    thread = comes(thread, CodewordMatch.NONE, 20, "it is raining here").aggregate
+    assert texts(then(thread, TimerDue(key="send"), at(18 + UNDO))) == [waiting.body]
+
+
+@BOTH
 @every_row(
     ("command", "sender"),
     [("!unsafe he reads {}", BEN), ("🛑 {}", ANA), ("!un safe {}", ANA), ("!stopped {}", ANA), ("!block", SUE)],
@@ -346,6 +499,48 @@ def test_an_agreed_word_behind_a_command_does_not_keep_it_from_stopping(
     assert [redacted.event_id for redacted in of(RedactEvent, step)] == ["$c"]
     assert texts(then(step.aggregate, TimerDue(key="send"), at(UNDO + 1))) == []
     assert step.aggregate.sending.pending == ()
+
+
+@BOTH
+@pytest.mark.parametrize("relation", [Relation.EDIT, Relation.THREAD])
+def test_an_agreed_word_behind_unsafe_in_any_form_stops_the_phone(word: CodewordMatch, relation: Relation) -> None:
+    """By an edit and in a Matrix thread too."""
+    event = said(f"!unsafe {MASK}", event_id="$c", relation=relation, target="$m1")
+    assert then(agreed(), event, holding(word, 2)).aggregate.flags.unsafe
+
+
+@BOTH
+def test_an_agreed_word_behind_escalate_calls_the_supervisors(word: CodewordMatch) -> None:
+    """The desk hears of it, and nobody reads the word."""
+    step = then(agreed(), said(f"!escalate she texted {MASK}"), holding(word, 2))
+    assert alarms(step) == ["escalated"]
+
+
+@BOTH
+@every_row("body", [f"he has the phone stop {MASK}", f"!stop {MASK}", f"unsafe {MASK}"])
+def test_an_agreed_word_beside_a_word_for_stopping_holds_what_waits(word: CodewordMatch, body: str) -> None:
+    """What may mean `!unsafe` holds the words that wait, whatever else stands in it; a stranger's does not."""
+    thread = then(agreed(), said("I am here"), at(1)).aggregate
+    step = then(thread, said(body, sender=BEN, event_id="$c"), holding(word, 2))
+    assert marks(step)["$m1"] is DeliveryReceipt.HELD
+    assert texts(then(step.aggregate, TimerDue(key="send"), at(UNDO + 1))) == []
+    assert then(thread, said(body, sender=EVE, event_id="$c"), holding(word, 2)).aggregate.sending.pending != ()
+
+
+@BOTH
+def test_an_edit_with_an_agreed_word_stops_what_it_was_to_replace(word: CodewordMatch) -> None:
+    """Held words are given up, and so is a `!reply` after a STOP: nobody wants to say the earlier ones any more."""
+    held_words = then(agreed(), said("call me at 555-0134", event_id="$h"), at(1)).aggregate
+    assert held_words.sending.held
+    step = then(held_words, edit(f"call me, {MASK}", target="$h"), holding(word, 2))
+    assert (step.aggregate.sending.held, marks(step)) == ((), {"$h": DeliveryReceipt.NOT_SENT})
+    stopped = then(agreed(), arrived("STOP", id="stop")).aggregate
+    stopped = then(stopped, arrived("wait", id="more", seconds=1), at(1)).aggregate
+    replied = then(stopped, said("!reply !anyway ok", sender=SUE, event_id="$r"), at(2)).aggregate
+    assert replied.consent.reply is not None
+    step = then(replied, edit(f"!reply ok {MASK}", sender=SUE, target="$r"), holding(word, 3))
+    assert texts(then(step.aggregate, TimerDue(key="reply"), at(2 + UNDO))) == []
+    assert marks(step) == {"$r": DeliveryReceipt.NOT_SENT}
 
 
 @pytest.mark.practice(10, 12)

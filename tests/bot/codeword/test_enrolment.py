@@ -8,18 +8,22 @@ from typing import Any
 import pytest
 
 from bot.codeword.codeword_commands import KEPT, NOT_KEPT
-from bot.codeword.enrolment import ANSWER_WITHIN, REDACT_FOR
+from bot.codeword.enrolment import ANSWER_WITHIN, REDACT_FOR, pending_answer
+from bot.commands.parser import parse
 from bot.model.actions import OFFICE, RedactEvent, SendMessage
 from bot.model.codeword_state import EnrolmentAnswer, Flaw, SendLock
 from bot.model.desk import Desk, Thread
-from bot.model.events import IgnoreReason, MemberLeft, MessageIgnored, TimerDue
+from bot.model.events import IgnoreReason, MemberLeft, MessageIgnored, Relation, TimerDue
 from bot.model.feature import Step
 from bot.model.thread import Lifecycle, ThreadState
 from bot.model.thread_desk_events import EnrolmentFinished, EnrolmentRequested
 from bot.model.transactional_actions import SendEvent, SetTimer
+from bot.wording.durations import spell_duration
+from bot.wording.notice import in_language
+from policies.pack import TextName
 from tests.bot.codeword_example import agreed, locked
-from tests.bot.examples import at, held, of, said, staffed_desk, then, told, words
-from tests.bot.strategies import ANA, BEN, DIGESTS, EVE, NAMED, SUE
+from tests.bot.examples import at, at_desk, held, of, said, staffed_desk, then, told, words
+from tests.bot.strategies import ANA, BEN, DIGESTS, EVE, NAMED, PACK, SUE
 from tests.every_row import every_row
 
 ROOM = OFFICE + ANA
@@ -51,6 +55,33 @@ def test_the_words_are_asked_for_in_the_office_of_whoever_agreed_on_them() -> No
     posts = [post for post in of(SendMessage, question) if post.place == ROOM]
     assert [NAMED[0] in post.body for post in posts] == [True, False]
     assert then(staffed_desk(), EnrolmentRequested(thread="t1", designation=NAMED[0], user=EVE)).aggregate.enrolments == ()
+
+
+@pytest.mark.practice(10)
+@pytest.mark.parametrize("language", ["en", "es"])
+def test_the_advocate_is_told_what_the_phone_will_show(language: str) -> None:
+    """The question for the word, what follows any answer, and the cover lines, in the texter's language, to pass on."""
+    spanish = then(held(), said(f"!lang {language}")).aggregate
+    (request,) = told(then(spanish, said("!codeword", event_id="$m2"), at(1)).actions, "desk")
+    step = then(staffed_desk(), request)
+    (post,) = [post for post in of(SendMessage, step) if "!verify" in post.body]
+    assert post.place == ROOM
+    for name in (TextName.CHALLENGE, TextName.VERIFIED, TextName.COVER_1, TextName.COVER_2, TextName.COVER_3):
+        assert f"“{PACK.say(name, language)}”" in post.body
+    assert "by voice" in post.body
+
+
+@pytest.mark.practice(10)
+@pytest.mark.parametrize("language", ["en", "es"])
+def test_the_advocate_is_told_where_and_how_long_the_word_is_heard(language: str) -> None:
+    """Whoever relies on a word has to know that it is of one phone, and is forgotten with its number."""
+    desk = then(staffed_desk(), at_desk(f"!lang me {language}")).aggregate
+    body = words(then(desk, EnrolmentRequested(thread="t1", designation=NAMED[0], user=ANA)))
+    grace, longer = (in_language(spell_duration(s), language) for s in (PACK.settings.grace, PACK.settings.continuing))
+    assert {"en": "this phone only", "es": "solo en este teléfono"}[language] in body
+    assert grace in body
+    assert f"({longer} " in body
+    assert "!continue" in body
 
 
 def test_both_words_are_redacted_and_their_digests_go_to_the_thread() -> None:
@@ -139,6 +170,12 @@ def test_the_office_says_kept_when_it_is_kept() -> None:
         assert step.aggregate.codeword == thread.codeword
 
 
+def test_an_early_timer_forgets_nothing() -> None:
+    """The timer of an earlier question does not end a later one."""
+    desk = asking()
+    assert then(desk, TimerDue(key=f"word:{ANA}"), at(10)).aggregate == desk
+
+
 def test_only_their_own_office_is_listened_to() -> None:
     """Nobody else's words, no other place and no command is taken for a codeword."""
     desk = asking()
@@ -151,6 +188,15 @@ def test_only_their_own_office_is_listened_to() -> None:
         step = then(desk, event, at(0, enrolment_answer=None))
         assert not of(RedactEvent, step)
         assert step.aggregate.enrolments == desk.enrolments
+
+
+def test_a_word_that_was_taken_is_not_changed() -> None:
+    """An edit of what was redacted is redacted too, during the questions and after them, and nothing is kept."""
+    for desk in (asking(second=True), answered(asking(second=True), BOTH, event_id="$m2").aggregate):
+        target = desk.codeword_event_ids[-1]
+        step = answered(desk, None, body="tulip", relation=Relation.EDIT, target=target, event_id="$e")
+        assert of(RedactEvent, step) == [RedactEvent(place=ROOM, event_id="$e")]
+        assert step.aggregate.enrolments == ()
 
 
 @pytest.mark.parametrize("why", list(IgnoreReason))
@@ -174,3 +220,14 @@ def test_a_new_word_takes_the_place_of_a_spent_one() -> None:
     """It is not burned, and what was verified with the old one does not stand for it."""
     codeword = then(agreed(spent=True, verified_at=1.0), EnrolmentFinished(user=ANA, digests=DIGESTS)).aggregate.codeword
     assert (codeword.spent, codeword.verified_at) == (False, 0.0)
+
+
+@pytest.mark.parametrize("body", ["!codewrod", "!abort", "\u200e!codeword pineapple", "\uff01codeword pineapple"])
+def test_what_seems_a_command_is_no_word(body: str) -> None:
+    """A mistyped command, or a command behind a mark that nobody sees, is redacted and not taken for the word."""
+    desk = asking()
+    step = answered(desk, None, body=body, event_id="$w")
+    assert of(RedactEvent, step) == [RedactEvent(place=ROOM, event_id="$w")]
+    assert "not taken" in words(step)
+    assert step.aggregate.enrolments == desk.enrolments
+    assert pending_answer(desk, said(body, place=ROOM), parse(body)) is None

@@ -5,10 +5,12 @@ from __future__ import annotations
 import pytest
 
 from bot import guard
-from bot.model.actions import DeliveryReceipt, Origin, SendSms
+from bot.model.actions import DESK, DeliveryReceipt, Origin, SendSms
+from bot.model.desk import Thread
 from bot.model.events import Event, Outcome, TextOutcome
+from bot.model.thread_desk_events import ThreadQueued
 from policies.pack import TextName
-from tests.bot.examples import alarms, arrived, at, due, held, marks, of, said, texts, then, waiting, words
+from tests.bot.examples import alarms, arrived, at, due, held, marks, of, said, texts, then, told, waiting, words
 from tests.bot.strategies import NOW, PACK, STARTS, STOPS, SUE, UNDO
 from tests.every_row import every_row
 
@@ -93,11 +95,31 @@ def test_a_confirmation_does_not_outlive_its_stop() -> None:
     assert guard.may_send(PACK, step.aggregate, second, NOW + 10, ()) is None
 
 
+def test_a_stop_as_the_first_word() -> None:
+    """A first text that is STOP is confirmed and waits at the desk like any other; it is not greeted."""
+    step = then(Thread(id="t1", designation="amber heron"), arrived("STOP"))
+    assert texts(step) == [PACK.say(TextName.STOP, "en")]
+    assert [event for event in told(step.actions, DESK) if isinstance(event, ThreadQueued)]
+
+
 def test_a_late_stop_is_honoured_without_an_answer() -> None:
     """A STOP that reached us late stops the thread; its confirmation would be late and stays."""
     step = then(held(), arrived("STOP", id="s", seconds=-400))
     assert step.aggregate.consent.stopped
     assert texts(step) == []
+
+
+def test_a_stop_from_whom_cannot_be_answered() -> None:
+    """A short code that says STOP is heard and not answered."""
+    step = then(held(answerable=False), arrived("STOP", id="s"))
+    assert step.aggregate.consent.stopped
+    assert texts(step) == []
+
+
+def test_start_without_a_stop_is_a_text() -> None:
+    """START as the first word is a text like any other: it is greeted."""
+    step = then(Thread(id="t1", designation="amber heron"), arrived("START"))
+    assert texts(step) == [PACK.say(TextName.GREETING, "en")]
 
 
 @pytest.mark.parametrize(

@@ -7,15 +7,18 @@ from typing import Any
 
 import pytest
 
+from bot import guard
 from bot.decide import decide
 from bot.display.thread_card import list_auto_replies
 from bot.model.actions import Origin, SendSms
+from bot.model.codeword_state import SendLock
 from bot.model.desk import Thread
 from bot.model.events import Event, Outcome, TextOutcome
 from bot.model.feature import Step
 from bot.model.thread_desk_events import Assigned
 from bot.model.transactional_actions import RecordAudit
 from policies.pack import TextName
+from tests.bot.codeword_example import agreed, locked
 from tests.bot.examples import FORCED, alarms, arrived, at, held, of, texts, then, waiting, words
 from tests.bot.strategies import ANA, NOW, PACK
 from tests.every_row import every_row
@@ -79,3 +82,33 @@ def test_it_is_immediate_and_does_not_repeat() -> None:
     for hours, count in ((1, 0), (13, 1)):
         step = forced(thread, arrived("INFO", id=f"i{hours}", seconds=hours * 3600), hours * 3600.0)
         assert texts(step) == [LINE] * count
+
+
+def test_it_takes_nothing_from_the_first_answer() -> None:
+    """Whoever begins with HELP is greeted at their next text, and a promise that turned false is still taken back."""
+    thread = forced(Thread(id="t1", designation="amber heron"), arrived("HELP", id="h")).aggregate
+    greeted = forced(thread, arrived("are you there", id="b", seconds=20), 20)
+    assert texts(greeted) == [PACK.say(TextName.GREETING)]
+    thread = forced(greeted.aggregate, arrived("INFO", id="c", seconds=13 * 3600), 13 * 3600.0).aggregate
+    nobody = replace(at(13 * 3600 + 9.0), roster=())
+    step = decide(FORCED, nobody, thread, arrived("hello?", id="d", seconds=13 * 3600 + 9.0))
+    assert texts(step) == [PACK.say(TextName.UNAVAILABLE)]
+
+
+def test_under_duress_it_leaves_as_without() -> None:
+    """The phone gets the same line after the duress word as after the right one (practice 10)."""
+    both = [
+        forced(thread, arrived("HELP", id="h", seconds=9), 9) for thread in (agreed(spent=True), locked(SendLock.DURESS))
+    ]
+    assert [texts(step) for step in both] == [[LINE], [LINE]]
+
+
+@pytest.mark.parametrize("body", ["stop texting me", "he's here", "BYE"])
+def test_it_follows_a_text_that_asks_for_no_answer_only_where_it_is_asked_for_later(body: str) -> None:
+    """What waits for the carrier when they break off is refused; to a HELP of afterwards the line leaves."""
+    step = forced(held(), arrived("HELP", id="h"))
+    (answer,) = of(SendSms, step)
+    after = forced(step.aggregate, arrived(body, id="x", seconds=5), 5).aggregate
+    assert guard.may_send(FORCED, after, answer, NOW + 6, ()) is not None
+    after = forced(held(), arrived(body, id="x", seconds=5), 5).aggregate
+    assert texts(forced(after, arrived("HELP", id="h", seconds=10), 10)) == [LINE]

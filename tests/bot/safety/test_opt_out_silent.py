@@ -7,12 +7,30 @@ from dataclasses import replace
 import pytest
 
 from bot import guard
-from bot.model.actions import THREAD, DeliveryReceipt, Origin, SendSms
+from bot.model.actions import DESK, THREAD, DeliveryReceipt, Origin, SendMessage, SendSms
+from bot.model.codeword_state import SendLock
 from bot.model.desk import Thread
 from bot.model.events import MessageRead
-from bot.model.transactional_actions import Suppress, SuppressionReason
+from bot.model.thread_desk_events import AlarmKind, AlarmRaised
+from bot.model.transactional_actions import IncrementCounter, Suppress, SuppressionReason
 from policies.pack import ResumeMode, TextName
-from tests.bot.examples import FACTS, alarms, arrived, at, due, held, marks, of, said, texts, then, waiting, words
+from tests.bot.codeword_example import locked
+from tests.bot.examples import (
+    FACTS,
+    alarms,
+    arrived,
+    at,
+    due,
+    held,
+    marks,
+    of,
+    said,
+    staffed_desk,
+    texts,
+    then,
+    waiting,
+    words,
+)
 from tests.bot.strategies import ANA, BEN, NOW, PACK, SUE, UNDO, with_settings
 from tests.every_row import every_row
 
@@ -74,6 +92,50 @@ def test_a_goodbye_after_talk_of_dying_is_not_taken_for_the_end(body: str) -> No
     assert texts(step) == []
     # What waited does not leave by itself after it, as after any silent exit.
     assert marks(then(step.aggregate, said("wait, talk to me"), at(9))) == {"$m1": DeliveryReceipt.HELD}
+
+
+@pytest.mark.practice(9)
+@pytest.mark.parametrize("lock", [*SendLock])
+def test_a_word_for_help_from_a_stopped_phone_asks_for_no_answer(lock: SendLock) -> None:
+    """Where nothing but a cover line leaves, nobody is told to answer now; the room reads why, and whom to call."""
+    thread = then(held(), said("!unsafe", event_id="$u")).aggregate if lock is SendLock.NONE else locked(lock)
+    step = then(thread, arrived("HELP", id="h", seconds=60), at(60))
+    assert alarms(step) == ["help"]
+    assert "please do, now" not in words(step)
+    assert "!cover 1, 2 and 3" in words(step)
+    assert "!escalate" in words(step)
+    assert "please do, now" in words(then(held(), arrived("HELP", id="h", seconds=60), at(60)))
+
+
+@pytest.mark.parametrize("body", ["BYE", "LATER"])
+def test_who_leaves_gets_nothing_that_still_waits(body: str) -> None:
+    """He may have the phone by now: words in their undo window do not leave after a silent exit."""
+    thread = then(held(), said("are you safe?")).aggregate
+    step = then(thread, arrived(body, id="x"), at(3))
+    assert marks(step) == {"$m1": DeliveryReceipt.NOT_SENT}
+    assert texts(due(step.aggregate, UNDO)) == []
+
+
+def test_a_word_for_help_keeps_the_answer_that_is_on_its_way() -> None:
+    """Whoever says HELP wants an answer: what the assignee has just said still leaves."""
+    thread = then(held(), said("I am here")).aggregate
+    assert texts(due(then(thread, arrived("HELP", id="x"), at(3)).aggregate, UNDO)) == ["I am here"]
+
+
+@every_row("alarm", ["stopped_live", "text_after_stop", "left_alarmed", "call", "help", "start_asks"])
+def test_supervisors_are_called_by_name(alarm: str) -> None:
+    """What may mean danger mentions the supervisors on duty in the alarm, which is a new message."""
+    step = then(staffed_desk(), AlarmRaised(designation="amber heron", alarm=AlarmKind(alarm)))
+    (post,) = (post for post in of(SendMessage, step) if post.place == DESK and not post.notice)
+    assert post.mentions == (SUE,)
+
+
+def test_a_stop_in_the_middle_of_a_conversation_is_louder() -> None:
+    """A STOP soon after our last text is honoured like any other and told as what contradicts a conversation."""
+    recent = replace(held(), lifecycle=replace(held().lifecycle, last_outbound=NOW - 600))
+    assert alarms(then(recent, arrived("STOP", id="s"))) == ["stopped_live"]
+    long_ago = replace(held(), lifecycle=replace(held().lifecycle, last_outbound=NOW - 6000))
+    assert alarms(then(long_ago, arrived("STOP", id="s"))) == ["stopped"]
 
 
 def test_a_stop_is_remembered_beyond_the_thread_and_start_forgets_it() -> None:
@@ -146,6 +208,17 @@ def test_nobody_else_stops_or_resumes() -> None:
         assert then(before, said(command, sender=BEN)).aggregate == before
 
 
+def test_who_gives_up_before_an_answer_is_counted_once() -> None:
+    """Whoever leaves or stops while nobody is their assignee is counted.
+
+    Whoever has an assignee, or says it first, is not.
+    """
+    assert [one.kind for one in of(IncrementCounter, then(waiting(), arrived("BYE", id="x")))] == ["gave_up_waiting"]
+    assert [one.kind for one in of(IncrementCounter, then(waiting(), arrived("STOP", id="x")))] == ["gave_up_waiting"]
+    assert of(IncrementCounter, then(held(), arrived("STOP", id="x"))) == []
+    assert of(IncrementCounter, then(NEW, arrived("STOP", id="x"))) == []
+
+
 def test_the_carriers_own_block_is_told_and_shown_until_a_text_gets_through() -> None:
     """A phone that opted out at the carrier stands on the card until START, or a text that arrived.
 
@@ -177,3 +250,17 @@ def test_what_waits_for_the_carrier_does_not_leave_after_a_silent_word(body: str
     assert guard.may_send(PACK, after, answer, NOW + 21, ()) == guard.LEFT_SILENTLY
     assert guard.may_send(PACK, after, mine, NOW + 21, ()) == guard.RETRACTED
     assert guard.may_send(PACK, after, replace(answer, since=NOW + 60), NOW + 61, ()) is None
+
+
+@pytest.mark.practice(12)
+@pytest.mark.parametrize("body", [*WISHES, "he's here gotta go"])
+def test_an_answer_that_waits_for_the_carrier_does_not_leave_after_they_broke_off(body: str) -> None:
+    """After a plea, and after "he's here", only what they text later is answered, also once they have texted again."""
+    greeted = then(NEW, arrived("hi"))
+    (greeting,) = of(SendSms, greeted)
+    assert guard.may_send(PACK, greeted.aggregate, greeting, NOW + 9, ()) is None
+    after = then(greeted.aggregate, arrived(body, id="x", seconds=10), at(10)).aggregate
+    assert guard.may_send(PACK, after, greeting, NOW + 11, ()) == guard.BREAKING_OFF
+    again = then(after, arrived("it is about my rent", id="y", seconds=20), at(20)).aggregate
+    assert guard.may_send(PACK, again, greeting, NOW + 21, ()) == guard.BREAKING_OFF
+    assert guard.may_send(PACK, again, replace(greeting, since=NOW + 20), NOW + 21, ()) is None

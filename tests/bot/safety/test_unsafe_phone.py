@@ -11,20 +11,25 @@ import pytest
 from bot import guard
 from bot.display.thread_card import card
 from bot.model.actions import DESK, OFFICE, THREAD, DeliveryReceipt, Origin, SendMessage, SendSms
+from bot.model.codeword_state import SendLock
 from bot.model.desk import Desk, Thread
 from bot.model.events import (
+    Content,
     Event,
     IgnoreReason,
     MemberJoined,
+    MemberLeft,
     MessageIgnored,
     MessageRead,
+    MessageRedacted,
     Outcome,
     ReactionAdded,
     Relation,
     TextOutcome,
     TimerDue,
 )
-from bot.model.thread import ConsentFlags, ThreadState
+from bot.model.flood import CrowdEntry, Flood
+from bot.model.thread import ConsentFlags, Lifecycle, ThreadState
 from bot.model.thread_desk_events import Assigned, AssignmentKind, OtherHandsChanged, PhoneStopped, ThreadQueued
 from bot.model.transactional_actions import CancelTimer, RecordAudit, SendEvent, SetTimer
 from policies.pack import TextName
@@ -46,7 +51,8 @@ from tests.bot.examples import (
     waiting,
     words,
 )
-from tests.bot.strategies import ANA, BEN, NOW, PACK, STAFF, SUE, UNDO, WARNED
+from tests.bot.simulation import Simulation
+from tests.bot.strategies import ANA, BEN, EVE, MEMBERS, NAMED, NOW, OWNERS, PACK, STAFF, SUE, UNDO, WARNED
 from tests.every_row import every_row
 
 LATER = PACK.say(TextName.LATER, "en")
@@ -91,6 +97,13 @@ def test_nothing_of_a_persons_leaves_for_an_unsafe_phone(body: str) -> None:
     assert marks(step)["$m2"] in (DeliveryReceipt.NOT_SENT, DeliveryReceipt.NOTE)
 
 
+@pytest.mark.parametrize("body", ["hello?", "STOP", "", "ES"])
+def test_nothing_is_answered_by_itself(body: str) -> None:
+    """Nothing leaves by itself for an unsafe phone: no greeting, no picture text, not even the confirmation of a STOP."""
+    for thread in (unsafe(held()), replace(Thread(id="t1", designation="amber heron"), flags=ConsentFlags(unsafe=True))):
+        assert texts(then(thread, arrived(body, id="b", media=1))) == []
+
+
 def test_what_is_on_its_way_is_stopped_by_the_guard() -> None:
     """Words that left the undo window before `!unsafe` are refused when the outbox asks once more."""
     thread = due(then(held(), said("hello")).aggregate, UNDO)
@@ -110,6 +123,32 @@ def test_assignee_or_supervisor_says_that_it_is_safe(sender: str, may: bool) -> 
     assert ("!safecheck" in words(step)) == may
     window_end = due(then(step.aggregate, said("hello", event_id="$m2")).aggregate, UNDO)
     assert texts(window_end) == (["hello"] if may else [])
+
+
+def test_safe_says_what_else_stops_the_phone() -> None:
+    """After a STOP the room does not read that texts may leave, without that they do not yet."""
+    thread = then(unsafe(), arrived("STOP", id="s")).aggregate
+    assert "Not yet, though: the texter said STOP" in words(then(thread, said("!safe", event_id="$s")))
+    assert "Not yet" not in words(then(unsafe(), said("!safe", event_id="$s")))
+
+
+@pytest.mark.parametrize("how", ["START", "!resume"])
+def test_the_end_of_a_stop_says_that_the_phone_is_unsafe(how: str) -> None:
+    """Whoever has the phone may say START: the room reads that nothing leaves yet, and the desk that the STOP is over."""
+    stop = said("!stopped", event_id="$t") if how == "!resume" else arrived("STOP", id="s")
+    thread = then(unsafe(), stop, at(1)).aggregate
+    step = then(thread, said(how, event_id="$r") if how == "!resume" else arrived(how, id="r", seconds=60), at(60))
+    assert "Not yet, though: the phone may be in other hands" in words(step)
+    assert not step.aggregate.consent.stopped
+    (alarm,) = told(step.actions, DESK)
+    assert "answered" not in words(then(staffed_desk(), alarm))
+
+
+def test_safe_without_unsafe_changes_nothing() -> None:
+    """`!safe` where nothing was unsafe says so."""
+    step = then(held(), said("!safe"))
+    assert step.aggregate == held()
+    assert "not marked unsafe" in words(step)
 
 
 @pytest.mark.practice(9)
@@ -139,6 +178,17 @@ def test_somebody_else_stops_at_once_and_the_assignee_lets_the_line_leave() -> N
     assert texts(due(step.aggregate, 5 + UNDO)) == [LATER]
 
 
+def test_the_line_is_stopped_like_other_words() -> None:
+    """Redacting `!unsafe` stops the line and not the mark; an edit puts nothing in its place; then it may come again."""
+    thread = then(chosen(), said("!unsafe", event_id="$u")).aggregate
+    for event in (MessageRedacted(place=THREAD, sender=ANA, target="$u"), edit("hello", target="$u")):
+        step = then(thread, event, at(2))
+        assert texts(due(step.aggregate, 2 + UNDO)) == []
+        assert step.aggregate.flags.unsafe
+        again = then(step.aggregate, said("!unsafe", event_id="$u3"), at(4))
+        assert texts(due(again.aggregate, 4 + UNDO)) == [LATER]
+
+
 def test_no_line_leaves_after_a_stop_or_by_an_earlier_assignee() -> None:
     """The chosen line respects a STOP, and does not leave once the assignee has changed; the new assignee may say it."""
     stopped = then(chosen(), arrived("STOP", id="s")).aggregate
@@ -152,6 +202,15 @@ def test_no_line_leaves_after_a_stop_or_by_an_earlier_assignee() -> None:
     assert texts(due(step.aggregate, 20 + 20)) == [LATER]
 
 
+@pytest.mark.parametrize("outcome", [Outcome.LATE, Outcome.REJECTED, Outcome.UNKNOWN])
+def test_a_chosen_line_that_did_not_leave_may_be_said_again(outcome: Outcome) -> None:
+    """When the carrier surely did not take it, `!unsafe` once more lets it leave; when nobody knows, it does not."""
+    thread = due(then(chosen(), said("!unsafe", event_id="$u")).aggregate, UNDO).aggregate
+    thread = then(thread, TextOutcome(ref="say:$u", outcome=outcome), at(20)).aggregate
+    again = then(thread, said("!unsafe", event_id="$u2"), at(30))
+    assert texts(due(again.aggregate, 30 + UNDO)) == ([] if outcome is Outcome.UNKNOWN else [LATER])
+
+
 @pytest.mark.parametrize("late", [False, True])
 def test_safe_takes_the_chosen_line_back(late: bool) -> None:
     """After a mistaken `!unsafe` the line that steps back does not leave a safe phone, neither waiting nor by `!again`."""
@@ -163,6 +222,22 @@ def test_safe_takes_the_chosen_line_back(late: bool) -> None:
     assert texts(due(step.aggregate, seconds + UNDO)) == []
     again = then(step.aggregate, said("!again", event_id="$x", at=NOW + seconds + 1), at(seconds + 1))
     assert texts(due(again.aggregate, seconds + 60)) == []
+
+
+def test_safe_takes_the_chosen_line_back_on_its_way_to_the_carrier() -> None:
+    """While the carrier is busy the line waits there: `!safe` stops it as well."""
+    thread = then(chosen(), said("!unsafe", event_id="$u")).aggregate
+    step = due(thread, UNDO)
+    (line,) = of(SendSms, step)
+    thread = then(step.aggregate, said("!safe", event_id="$s"), at(UNDO + 1)).aggregate
+    assert guard.may_send(PACK, thread, line, NOW + UNDO + 2, ()) == guard.RETRACTED
+
+
+def test_unsafe_outlives_the_assignee() -> None:
+    """A phone is unsafe whoever is the assignee."""
+    thread = then(unsafe(), Assigned(assignee=BEN, how=AssignmentKind.ACCEPTED)).aggregate
+    step = then(thread, said("hello", sender=BEN, event_id="$m2"))
+    assert step.aggregate.sending.pending == ()
 
 
 @pytest.mark.practice(31)
@@ -205,6 +280,20 @@ def test_different_steps_back_and_begins_again() -> None:
 
 
 @pytest.mark.practice(39)
+@pytest.mark.parametrize(
+    "body", ["!say different", "! SAY  Different.", "!say different he took it", "!say different: sorry"]
+)
+def test_different_by_say_cancels_what_waits_too(body: str) -> None:
+    """However the text that steps back is asked for: words for the texter do not leave before it, nor after it."""
+    thread = then(held(), said("see you on monday", event_id="$m0")).aggregate
+    step = then(thread, said(body))
+    assert marks(step)["$m0"] is DeliveryReceipt.NOT_SENT
+    alone = body.removesuffix(".").casefold().endswith("different")
+    assert texts(due(step.aggregate, UNDO)) == ([PACK.say(TextName.DIFFERENT, "en")] if alone else [])
+    assert step.aggregate.sending.held == ()
+
+
+@pytest.mark.practice(39)
 @every_row("body", ["!different", "!say different", "!different he took it"])
 @every_row("target", ["$m0", "$m1", "$sent", "$note"])
 def test_an_edit_into_different_stops_all_that_waits(body: str, target: str) -> None:
@@ -221,6 +310,44 @@ def test_an_edit_into_different_stops_all_that_waits(body: str, target: str) -> 
     assert "An edit does not become !different" in words(step)
     assert step.aggregate.sending.pending == step.aggregate.sending.held == ()
     assert texts(due(step.aggregate, 2 + UNDO)) == []
+
+
+@pytest.mark.practice(39)
+@pytest.mark.parametrize("waits", [0, UNDO])
+def test_what_was_said_after_different_does_not_follow_it(waits: float) -> None:
+    """Words said in its undo window are cancelled once it is out, also at the carrier: that phone is another's."""
+    thread = then(held(), said("!different")).aggregate
+    thread = due(then(thread, said("ask about the kids", event_id="$m2"), at(1)).aggregate, UNDO).aggregate
+    window_end = due(thread, UNDO + 1) if waits else None
+    thread = thread if window_end is None else window_end.aggregate
+    step = then(thread, TextOutcome(ref="say:$m1", outcome=Outcome.ACCEPTED), at(UNDO + 2))
+    assert step.aggregate.sending.pending == step.aggregate.sending.held == ()
+    later = due(step.aggregate, UNDO + 3)
+    assert texts(later) == []
+    for text in of(SendSms, window_end) if window_end is not None else ():
+        assert guard.may_send(PACK, later.aggregate, text, NOW + UNDO + 3, ()) == guard.RETRACTED
+
+
+@pytest.mark.practice(39)
+@pytest.mark.parametrize("lock", [SendLock.NONE, SendLock.UNVERIFIED])
+def test_a_cover_line_said_after_different_leaves(lock: SendLock) -> None:
+    """It is for whoever has the phone, and the one text that may leave under a lock: the end of the conversation waits."""
+    thread = replace(held(), codeword=replace(held().codeword, lock=lock))
+    thread = then(thread, said("!different")).aggregate
+    thread = then(thread, said("!cover 1", event_id="$c"), at(3)).aggregate
+    step = due(thread, UNDO)
+    if lock is SendLock.NONE:
+        step = then(step.aggregate, TextOutcome(ref="say:$m1", outcome=Outcome.ACCEPTED), at(UNDO + 1))
+    assert texts(due(step.aggregate, 3 + UNDO)) == [PACK.say(TextName.COVER_1, "en")]
+
+
+@pytest.mark.practice(39)
+def test_the_chosen_text_outlives_a_late_end_of_different() -> None:
+    """`!unsafe` was said while the text that steps back was at the carrier: what the texter chose for it leaves."""
+    thread = due(then(chosen(), said("!different")).aggregate, UNDO).aggregate
+    thread = then(thread, said("!unsafe", event_id="$u", at=NOW + 9), at(9)).aggregate
+    step = then(thread, TextOutcome(ref="say:$m1", outcome=Outcome.ACCEPTED), at(10))
+    assert texts(due(step.aggregate, 9 + UNDO)) == [LATER]
 
 
 @pytest.mark.practice(39)
@@ -247,6 +374,28 @@ def test_a_late_report_of_different_ends_no_talk_that_went_on(goes_on: str) -> N
     assert step.aggregate.flags.other_hands_at == NOW + 60
 
 
+@pytest.mark.practice(39)
+def test_a_second_text_does_not_keep_a_conversation_open_after_different() -> None:
+    """The room was told that it is closed once what came is read: another text of theirs changes nothing of that."""
+    thread = then(held(), said("!different")).aggregate
+    thread = then(due(thread, UNDO).aggregate, arrived("who is this", id="w"), at(UNDO + 1)).aggregate
+    thread = then(thread, TextOutcome(ref="say:$m1", outcome=Outcome.ACCEPTED), at(UNDO + 2)).aggregate
+    thread = then(thread, arrived("answer me", id="a"), at(UNDO + 3)).aggregate
+    assert then(thread, MessageRead(place=THREAD, user=ANA, event_id="$r"), at(60)).aggregate.lifecycle.closes_at
+
+
+@pytest.mark.practice(12, 37)
+def test_switch_and_later_are_texts_like_others() -> None:
+    """`!switch` and `!later` are shown in the texter's language, and may be said in marked own words (practices 12, 37)."""
+    thread = then(held(), arrived("ES", id="l")).aggregate
+    for command, name in (("switch", TextName.SWITCH), ("later", TextName.LATER)):
+        step = then(thread, said(f"!{command}"))
+        assert PACK.say(name, "es") in words(step)
+        assert texts(due(step.aggregate, UNDO)) == [PACK.say(name, "es")]
+        step = then(thread, said(f"!say {command}: mejor te llamo"))
+        assert texts(due(step.aggregate, UNDO)) == ["mejor te llamo"]
+
+
 def asked_whether_safe() -> Thread:
     """Return a thread whose assignee has asked whether texting is safe now."""
     thread = due(then(held(), said("!safecheck")).aggregate, UNDO).aggregate
@@ -265,6 +414,36 @@ def test_whatever_the_answer_a_person_hears_it(body: str) -> None:
         assert texts(step) == []
         assert step.aggregate.lifecycle.state is thread.lifecycle.state
         assert (step.aggregate.lifecycle.closes_at, step.aggregate.consent.stopped) == (0.0, False)
+
+
+@pytest.mark.practice(9, 35)
+def test_silence_after_the_question_is_a_persons_to_judge() -> None:
+    """No answer to it brings a cue in the room, then the offer to park, and never a text or an end."""
+    thread = asked_whether_safe()
+    for minutes in (5, 15, 45, 60):
+        step = then(thread, TimerDue(key="silence"), at(UNDO + minutes * 60))
+        thread = step.aggregate
+        assert "No answer for" in words(step)
+        assert [post.place for post in of(SendMessage, step)] == [THREAD]
+        assert texts(step) == []
+        assert (thread.lifecycle.state, thread.lifecycle.closes_at) == (ThreadState.OPEN, 0.0)
+
+
+def test_a_waiting_thread_can_be_unsafe() -> None:
+    """A phone can be marked before anybody is the assignee; the thread stays on the queue."""
+    thread = then(waiting(), said("!unsafe", sender=SUE)).aggregate
+    assert texts(then(thread, arrived("hello?", id="z", seconds=50_000), at(50_000))) == []
+    assert thread.lifecycle.state is waiting().lifecycle.state
+
+
+def test_a_chosen_line_that_the_agency_has_no_more_stops_nothing_from_being_unsafe() -> None:
+    """What was chosen outlives a conversation, and the pack may have changed since: the phone is marked, and it is said."""
+    thread = held()
+    thread = replace(thread, flags=replace(thread.flags, unsafe_line="bread"))
+    step = then(thread, said("!unsafe"))
+    assert step.aggregate.flags.unsafe
+    assert texts(due(step.aggregate, UNDO)) == []
+    assert "not among the agency's texts" in words(step)
 
 
 FORMS = (
@@ -308,6 +487,28 @@ def test_stopping_is_easy_to_say(body: str) -> None:
     assert marks(step) == {"$m0": DeliveryReceipt.NOT_SENT, "$m1": DeliveryReceipt.NOTE}
 
 
+@every_row(
+    "body",
+    [
+        "!safe",
+        "!unlock",
+        "!unhold",
+        "!safer",
+        "!note safe",
+        "!close",
+        "!reveal danger",
+        "!",
+        "//unsafe",
+        "// unsafe?",
+        "1 unsafe",
+        "is it unsafe?",
+    ],
+)
+def test_what_is_another_command_does_not_stop(body: str) -> None:
+    """Only what is like `!unsafe`, and like no other command, is taken for it."""
+    assert not then(held(), said(body)).aggregate.flags.unsafe
+
+
 @pytest.mark.parametrize("body", ["!safe?", "!Safe ?", "!safe now?", "!safe\uff1f", "!unlock?"])
 def test_a_question_lifts_nothing(body: str) -> None:
     """Who asks whether it is safe has not found out that it is: what lifts a stop is not done by a question."""
@@ -330,6 +531,17 @@ def test_stopping_is_taken_by_any_way(relation: Relation) -> None:
     assert "already" in words(again)
 
 
+@every_row("content", [Content.FILE, Content.EMOTE, Content.OTHER])
+@every_row("body", ["!unsafe", "🛑", "!no segura"])
+def test_stopping_is_taken_in_any_kind_of_message(content: Content, body: str) -> None:
+    """Below a picture, behind `/me`, as a sticker: no other command is done so, but a stop that is missed costs more."""
+    thread = then(held(), said("hello", event_id="$m0")).aggregate
+    step = then(thread, said(body, content=content, sender=SUE), at(2))
+    assert step.aggregate.flags.unsafe
+    assert texts(due(step.aggregate, UNDO + 2)) == []
+    assert then(step.aggregate, said("!safe", content=content), at(3)).aggregate.flags.unsafe
+
+
 def tap(sender: str, *, key: str = "🛑", trusted: bool = False, target: str = "") -> ReactionAdded:
     """Return a tap on a message of the room."""
     return ReactionAdded(place=THREAD, sender=sender, event_id="$t", key=key, target=target, trusted=trusted)
@@ -347,6 +559,26 @@ def test_a_tap_stops_from_any_device_of_a_member(sender: str, target: str) -> No
     assert alarms(step) == ["unsafe"]
     assert marks(step) == {"$m0": DeliveryReceipt.NOT_SENT}
     assert then(step.aggregate, tap(sender), at(3)).actions == ()
+
+
+def test_a_tap_of_somebody_who_left_or_is_no_member_stops_nothing() -> None:
+    """Neither a member who left the room or the desk, nor a person who is only at the desk, nor another sign."""
+    came = then(held(), MemberJoined(place=THREAD, user=BEN)).aggregate
+    without_ben = then(came, MemberLeft(place=THREAD, user=BEN)).aggregate
+    for thread, event in ((without_ben, tap(BEN)), (held(), tap(SUE)), (held(), tap(EVE)), (came, tap(BEN, key="👍"))):
+        assert not then(thread, event).aggregate.flags.unsafe
+    left_the_desk = at(0, roster=tuple(member for member in MEMBERS if member.user != BEN))
+    assert not then(came, tap(BEN), left_the_desk).aggregate.flags.unsafe
+
+
+def test_a_tap_lifts_nothing() -> None:
+    """Whatever is tapped, a phone that is unsafe stays so, and the line that they chose leaves by the advocate's word."""
+    thread = chosen(then(held(), MemberJoined(place=THREAD, user=ANA)).aggregate)
+    step = then(thread, tap(ANA))
+    assert step.aggregate.sending.pending == ()
+    for key in ("🛑", "✅", "👍"):
+        assert then(step.aggregate, tap(ANA, key=key, trusted=True)).aggregate.flags.unsafe
+    assert texts(due(then(step.aggregate, said("!unsafe", event_id="$u")).aggregate, UNDO)) == [LATER]
 
 
 @every_row(
@@ -431,6 +663,59 @@ def test_another_thread_that_is_named_in_this_room_is_stopped_as_well(body: str,
     assert "already" not in words(again)
     at_desk_then = then(desk_with_two(), PhoneStopped(designation="quiet maple"), at(2))
     assert [(stop.owner, stop.event) for stop in of(SendEvent, at_desk_then)] == [("t1", PhoneStopped())]
+
+
+@pytest.mark.parametrize(
+    "body", ["!unsafe", "!unsafe he also texts as quiet maple", "!unsafe amber heron", "!unsafe quiet"]
+)
+def test_without_the_name_of_another_thread_this_one_is_meant(body: str) -> None:
+    """A reason, this thread's own name or a part of a name stops this phone alone, and the line that they chose leaves."""
+    step = then(chosen(), said(body, event_id="$u"), at(2))
+    assert step.aggregate.flags.unsafe
+    assert [event for event in told(step.actions, DESK) if isinstance(event, PhoneStopped)] == []
+    assert texts(due(step.aggregate, 2 + UNDO)) == [LATER]
+
+
+@pytest.mark.practice(9)
+def test_words_of_the_thread_that_is_named_in_another_room_do_not_leave() -> None:
+    """They are in their undo window when `!unsafe` and that thread's name are typed in another room."""
+    world = Simulation(PACK)
+    for owner in OWNERS[:2]:
+        world.open(owner, ANA)
+    world.say(OWNERS[1], ANA, "I am here. Are you safe?")
+    world.settle()
+    world.say(OWNERS[0], ANA, f"!unsafe {NAMED[1]}")
+    world.settle()
+    world.pass_time(30)
+    world.settle()
+    assert [world.threads[owner].flags.unsafe for owner in OWNERS[:2]] == [True, True]
+    assert list(world.account[OWNERS[1]].lane) == []
+
+
+def test_who_has_no_thread_is_asked_which() -> None:
+    """Nothing is stopped at the word of who has none and names none, and they are told how to."""
+    step = then(desk_with_two(), at_desk("!unsafe", sender=BEN), at(1))
+    assert of(SendEvent, step) == []
+    assert "!unsafe and the designation" in words(step)
+
+
+def test_a_thread_without_a_card_is_stopped_by_its_name() -> None:
+    """The board names it while many come: it is stopped, and no thread of the person who says so."""
+    crowd = {"t9": CrowdEntry(thread="t9", designation="still brook", since=NOW)}
+    desk = replace(desk_with_two(), flood=Flood(crowd=crowd))
+    step = then(desk, at_desk("!unsafe still brook"), at(1))
+    assert [(stop.owner, stop.event) for stop in of(SendEvent, step)] == [("t9", PhoneStopped())]
+    assert "still brook" in words(step)
+
+
+def test_a_phone_that_is_stopped_when_its_room_goes_stays_stopped() -> None:
+    """`!unsafe` came behind the end: the audit has it, no alarm names a thread without a name, and it holds."""
+    parked = Thread(id="t1", designation="", lifecycle=Lifecycle(state=ThreadState.PARKED, since=NOW))
+    step = then(parked, PhoneStopped())
+    assert (step.aggregate.flags.unsafe, len(of(RecordAudit, step)), of(SendEvent, step)) == (True, 1, [])
+    again = then(step.aggregate, arrived("me again"), at(60, new_designation="still brook"))
+    assert again.aggregate.flags.unsafe
+    assert texts(again) == []
 
 
 @pytest.mark.practice(9)
