@@ -2,27 +2,35 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
+from bot.model.actions import SendMessage
 from bot.model.events import TextOutcome
 from bridge.carriers.adapter import (
     Deleted,
     DeleteLater,
     DeleteOutcome,
     DeliveryReport,
+    InboundText,
+    Media,
     Status,
+    UnknownOutcome,
 )
+from bridge.erasure import carrier_copies as copies_module
 from bridge.erasure.carrier_copies import COPIES, GATHER_SECONDS, MAX_SLEEP
 from bridge.runtime.crash_points import CrashPoint
+from bridge.runtime.phone_number import Phone
 from bridge.storage.database import Transaction
 from bridge.tables import carrier_copies, clock_trust, room_events
-from bridge.tables.carrier_copies import REPORT_WAIT, SHOW_WAIT
-from tests.e2e.polling import wait_until
-from tests.fakes.bridge_harness import BridgeHarness, ManualClock
+from bridge.tables.carrier_copies import EARLY_REPORT_WAIT, REPORT_WAIT, SHOW_WAIT
+from tests.bridge.tables.test_suppression import block
+from tests.e2e.polling import STEP_TIMEOUT, wait_until
+from tests.fakes.bridge_harness import HANDSET, BridgeHarness, ManualClock
 
 ID = "SM4711-vendor-id"
 
@@ -86,6 +94,107 @@ async def test_an_inbound_copy_goes_once_its_text_is_shown(harness: BridgeHarnes
     await harness.receive_text("never shown", message_id="other")
     harness.clock.at += SHOW_WAIT
     assert await harness.carrier_copies.run_once() == GATHER_SECONDS
+
+
+@pytest.mark.parametrize(
+    ("text", "media", "blocked"), [("", 1, False), ("", 0, False), ("words", 0, True), ("", 1, True), ("words", 1, False)]
+)
+async def test_a_copy_waits_for_no_message_that_never_comes(
+    harness: BridgeHarness, text: str, media: int, blocked: bool
+) -> None:
+    """What a blocked phone sends goes once that is decided upon; a picture alone has a message, like words."""
+    archive = FakeArchive(harness)
+    await harness.run()
+    owner = await answered(harness)
+    if blocked:
+        await block(harness, owner)
+    pictures = tuple(Media(url="https://x.example/1", content_type="image/jpeg") for _ in range(media))
+    await harness.webhook.accept_text(InboundText(message_id=ID, sender=Phone(HANDSET), text=text, media=pictures))
+    await harness.wait_until_drained()
+    await harness.carrier_copies.run_once()
+    refs = [action.ref for _, action in harness.shown if isinstance(action, SendMessage) and action.ref.endswith(":0")]
+    assert (len(refs), ID in archive.asked) == (1 if blocked else 2, blocked)
+
+
+async def test_what_is_remembered_as_shown_outlasts_a_fault(harness: BridgeHarness) -> None:
+    """Where a request ends in a bug, both copies are tried once more, and none is left for a day."""
+    archive, faults = FakeArchive(harness), [1]
+
+    async def delete_copy(message_id: str) -> DeleteOutcome:
+        if message_id == "second" and faults:
+            faults.clear()
+            raise LookupError
+        return await archive.delete_copy(message_id)
+
+    harness.carrier.delete_copy = delete_copy  # type: ignore[method-assign]
+    for number, message_id in enumerate(("first", "second")):
+        await shown(harness, await harness.receive_text("words", message_id=message_id, sender=f"+1206555020{number}"))
+    with pytest.raises(LookupError):
+        await harness.carrier_copies.run_once()
+    await harness.carrier_copies.run_once()
+    assert archive.asked == ["first", "first", "second"]
+    assert (await harness.count("carrier_copy"), await results(harness)) == (0, {"gone": 1})
+    assert await harness.carrier_copies.run_once() == MAX_SLEEP, "nothing is remembered any more"
+
+
+async def test_a_copy_is_tried_once_however_it_is_known_that_it_may_go(harness: BridgeHarness) -> None:
+    """A long text has several messages, and its conversation may be over by then: the carrier is asked once."""
+    archive = FakeArchive(harness)
+    owner = await harness.receive_text("words", message_id=ID)
+    await harness.carrier_copies.run_once()
+    ref = await harness.database.fetchval("SELECT ref FROM carrier_copy")
+    for piece in range(3):
+        harness.services.wake.shown_text(owner, f"{ref}:{piece}")
+    await harness.database.commit(lambda transaction: carrier_copies.expedite(transaction, owner, harness.clock.at))
+    await harness.carrier_copies.run_once()
+    assert archive.asked == [ID]
+    assert (await harness.count("carrier_copy"), await results(harness)) == (0, {"gone": 1})
+
+
+async def test_what_is_too_much_to_remember_is_asked_of_the_index(
+    harness: BridgeHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when a carrier does not answer for hours: nothing is left for a day because memory is bounded."""
+    monkeypatch.setattr(copies_module, "MOST_REMEMBERED", 1)
+    archive = FakeArchive(harness)
+    owner = await harness.receive_text("words", message_id=ID)
+    await harness.carrier_copies.run_once()
+    await shown(harness, owner, ON_THE_INDEX)
+    harness.carrier_copies._has_asked_index = True
+    for thread in (owner, "another", "a third"):
+        harness.services.wake.shown_text(thread, "in:1:0")
+    await harness.carrier_copies.run_once()
+    assert archive.asked == [ID]
+
+
+@pytest.mark.parametrize("is_held", [False, True])
+async def test_a_copy_gives_way_to_words_and_not_for_long(
+    harness: BridgeHarness, monkeypatch: pytest.MonkeyPatch, is_held: bool
+) -> None:
+    """While a person talks it waits for a pause, and no longer than that; who holds the thread meanwhile keeps the copy."""
+    archive = FakeArchive(harness)
+    owner = await harness.receive_text("words", message_id=ID)
+    await shown(harness, owner)
+    yields, goes_on = asyncio.Event(), asyncio.Event()
+
+    async def watched() -> None:
+        yields.set()
+        await goes_on.wait()
+        await harness.outbox.priority_gate.yield_to_foreground()
+
+    monkeypatch.setattr(harness.carrier_copies, "_yield_to_foreground", watched)
+    with harness.outbox.priority_gate.foreground():
+        going = asyncio.create_task(harness.carrier_copies.run_once())
+        await yields.wait()
+        assert archive.asked == []
+        if is_held:
+            await harness.database.commit(
+                lambda transaction: transaction.execute("UPDATE thread SET legal_hold = TRUE WHERE id = $1", owner)
+            )
+        goes_on.set()
+        async with asyncio.timeout(STEP_TIMEOUT):
+            await going
+    assert archive.asked == ([] if is_held else [ID])
 
 
 async def test_an_outbound_copy_goes_after_its_last_report(harness: BridgeHarness) -> None:
@@ -153,6 +262,21 @@ async def test_a_text_without_a_report_is_asked_about(
     assert (harness.carrier.status_requests, "id0" in archive.asked) == (["id0"], True)
     await harness.webhook.accept_report(DeliveryReport(message_id="id0", status=status))
     assert await harness.database.fetchval("SELECT COUNT(*) FROM inbox WHERE kind = 'TextOutcome'") == 0
+
+
+@pytest.mark.parametrize("reports", [True, False])
+async def test_nobody_is_asked_in_vain(harness: BridgeHarness, reports: bool) -> None:
+    """Neither a text whose last report came is asked about, nor one of theirs; where nobody knows, nothing changes."""
+    archive = FakeArchive(harness)
+    await harness.run()
+    await answered(harness)
+    if reports:
+        await harness.webhook.accept_report(DeliveryReport(message_id="id0", status="delivered"))
+        await harness.wait_until_drained()
+    harness.clock.at += SHOW_WAIT
+    await harness.carrier_copies.run_once()
+    assert harness.carrier.status_requests == ([] if reports else ["id0"])
+    assert sorted(archive.asked) == ["id0", "in0"]
 
 
 async def test_killed_between_the_answer_and_the_copy(
@@ -249,3 +373,52 @@ async def test_a_report_before_the_result_is_the_same_copy(harness: BridgeHarnes
     assert [row["owner"] for row in await harness.database.fetch(query)] == [owner]
     await harness.carrier_copies.run_once()
     assert archive.asked == ["id0"]
+
+
+@pytest.mark.parametrize("first", ["sent", "delivered"])
+async def test_a_second_report_does_not_hurry_nobodys_copy(
+    harness: BridgeHarness, first: Literal["sent", "delivered"]
+) -> None:
+    """A copy that has no owner yet waits for its text's result after any number of reports: its thread may be held."""
+    archive = FakeArchive(harness)
+    await harness.run()
+    for status in (first, "delivered"):
+        await harness.webhook.accept_report(DeliveryReport(message_id="id0", status=status))
+    await harness.carrier_copies.run_once()
+    assert archive.asked == []
+    harness.clock.at += EARLY_REPORT_WAIT
+    await harness.carrier_copies.run_once()
+    assert archive.asked == ["id0"]
+
+
+async def test_nobodys_copy_waits_for_whom_it_may_concern(harness: BridgeHarness) -> None:
+    """While a held thread has a text without an id, a copy of which nobody knows whose it is stays."""
+    archive = FakeArchive(harness)
+    harness.carrier.outcomes.append(UnknownOutcome())
+    await harness.run()
+    owner = await harness.receive_text("hello", message_id="in0")
+    await harness.wait_until_drained()
+    await harness.set_legal_hold(owner, on=True)
+    await harness.webhook.accept_report(DeliveryReport(message_id="vendor-77", status="delivered"))
+    harness.clock.at += SHOW_WAIT
+    assert await harness.carrier_copies.run_once() == MAX_SLEEP
+    await harness.set_legal_hold(owner, on=False)
+    await harness.carrier_copies.run_once()
+    assert "vendor-77" in archive.asked
+
+
+async def test_a_hold_stops_a_batch_of_deletions(harness: BridgeHarness) -> None:
+    """A hold that is set while the first of six copies is being deleted keeps the other five."""
+    archive = FakeArchive(harness)
+    for number in range(6):
+        owner = await harness.receive_text(f"text {number}", message_id=f"m{number}")
+    harness.clock.at += SHOW_WAIT
+
+    async def delete_copy(message_id: str) -> DeleteOutcome:
+        await harness.set_legal_hold(owner, on=True)
+        return await archive.delete_copy(message_id)
+
+    harness.carrier.delete_copy = delete_copy  # type: ignore[method-assign]
+    await harness.carrier_copies.run_once()
+    assert archive.asked == ["m0"]
+    assert await harness.count("carrier_copy") == 5

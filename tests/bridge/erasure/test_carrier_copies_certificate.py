@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from bot.model.events import MessageSent
 from bridge.carriers.adapter import DeleteLater, DeliveryReport, RetainedByCarrier, UnknownOutcome
 from bridge.erasure.carrier_copies import ELSEWHERE
 from bridge.tables.carrier_copies import EARLY_REPORT_WAIT, WITHOUT_ID
-from tests.bridge.erasure.test_carrier_copies import FakeArchive, results
+from tests.bridge.erasure.test_carrier_copies import ID, FakeArchive, results
 from tests.e2e.polling import STEP_TIMEOUT, wait_until
 from tests.fakes.bridge_harness import BridgeHarness
 from tests.fakes.erasure_harness import ErasureHarness
@@ -40,6 +41,24 @@ async def test_what_lies_at_another_carrier_is_never_called_gone(
     await erasure.run_to_end()
     assert archive.asked == []
     assert (await erasure.certificates())[1]["carrier"] == {ELSEWHERE: 2}
+
+
+@pytest.mark.parametrize("back", [False, True], ids=["stays there", "comes back"])
+async def test_what_lies_in_another_account_is_never_called_gone(erasure: ErasureHarness, *, back: bool) -> None:
+    """The same carrier, which has no such text in this account. With the first account again they are deleted."""
+    harness, archive = erasure.harness, FakeArchive(erasure.harness)
+    await harness.carrier_copies.note_account()
+    owner = await erasure.create_thread_room()
+    await erasure.send_message(owner, "!close now")
+    for account in ("another", "")[: 1 + back]:
+        harness.clock.at += 1
+        harness.carrier_copies._account = account
+        for _ in range(2):
+            await harness.carrier_copies.note_account()
+    await erasure.run_to_end()
+    assert bool(archive.asked) is back
+    results_shown = (await erasure.certificates())[1]["carrier"]
+    assert results_shown == ({"copies deleted, confirmed": 2} if back else {ELSEWHERE: 2})
 
 
 async def test_nobody_is_called_erased_whose_copy_is_not_settled(erasure: ErasureHarness) -> None:
@@ -92,6 +111,25 @@ async def test_a_text_whose_result_is_unknown_is_never_called_gone(erasure: Eras
     await harness.carrier_copies.run_once()
     assert "vendor-77" in archive.asked
     assert (await erasure.certificates())[1]["carrier"] == {"copies deleted, confirmed": 1, WITHOUT_ID: 1}
+
+
+async def test_a_text_that_was_being_sent_at_a_crash_is_never_called_gone(tmp_path: Path) -> None:
+    """Killed with the carrier's answer in hand: the receipt of that person says that a text has no id."""
+    harness = BridgeHarness(tmp_path)
+    await harness.open()
+    await harness.run()
+    harness.carrier.send_gate = asyncio.Event()
+    owner = await harness.receive_text("hello", message_id=ID)
+    await asyncio.wait_for(harness.carrier.sending.wait(), STEP_TIMEOUT)
+    harness.sms_sender._sending.clear()
+    await harness.close()
+    again = BridgeHarness(tmp_path)
+    await again.open()
+    await again.run()
+    await again.wait_until_drained()
+    query = "SELECT owner, count FROM copy_result WHERE result = $1"
+    assert [tuple(row) for row in await again.database.fetch(query, WITHOUT_ID)] == [(owner, 1)]
+    await again.close()
 
 
 async def test_a_blocked_phones_texts_go_at_the_carrier_too(erasure: ErasureHarness) -> None:

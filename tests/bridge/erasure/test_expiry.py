@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
 import pytest
 
-from bot.model.actions import DESK
+from bot.model.actions import DESK, OFFICE
 from bot.model.events import MemberJoined, MessageRead, MessageSent
 from bot.model.thread_desk_events import Assigned
 from bot.model.transactional_actions import Suppress, SuppressionReason
-from bridge.matrix.api.http_client import Permanent
+from bridge.erasure import expiry
+from bridge.matrix.api.http_client import Permanent, Transient
 from bridge.matrix.api.module_api import ModuleNotLoaded
 from bridge.runtime.priority_gate import MAX_BACKGROUND
 from bridge.storage.database import Transaction
+from bridge.storage.errors import Corrupt
 from bridge.tables import (
+    carrier_copies,
     clock_trust,
     room_events,
 )
@@ -73,6 +81,28 @@ async def test_what_the_assignee_saw_goes_after_its_lifetime(erasure: ErasureHar
     said = {name for name, says in erasure.rooms.events.items() if says}
     assert said == {"$card", "$three"}
     assert await erasure.harness.count("event") == 2
+
+
+async def test_words_that_came_just_before_an_answer_are_not_called_seen(erasure: ErasureHarness) -> None:
+    """The assignee's next message says that it has seen what was there, but for the last two seconds before it."""
+    owner = await held(erasure)
+    now = int(erasure.harness.clock.at * 1000)
+    await erasure.add_event(owner, "$old", at=now - 2000)
+    await erasure.add_event(owner, "$new", at=now - 1999)
+    await erasure.add_event(owner, "$mine", at=now)
+    await erasure.send_message(owner, "an answer", sender=ADA, event_id="$mine")
+    assert await expiring(erasure) == {"$old", "$mine"}
+
+
+async def test_an_event_noted_late_is_not_seen_because_it_is_old(erasure: ErasureHarness) -> None:
+    """A clock that was set back does not make unseen words look seen: order and time must both say so."""
+    owner = await held(erasure)
+    now = int(erasure.harness.clock.at * 1000)
+    await erasure.add_event(owner, "$read", at=now)
+    await erasure.add_event(owner, "$after", at=now - 3_600_000)
+    await erasure.harness.deliver(owner, MessageRead(place="thread", user=ADA, event_id="$read"))
+    await erasure.harness.wait_until_drained()
+    assert await expiring(erasure) == {"$read"}
 
 
 async def test_a_doubted_clock_lets_nothing_go(erasure: ErasureHarness) -> None:
@@ -151,6 +181,53 @@ async def test_a_superseded_edit_goes_and_the_newest_stays(erasure: ErasureHarne
     assert await expiring(erasure) == {"$e1"}
 
 
+@pytest.mark.sqlite_only
+async def test_what_is_due_is_found_by_an_index(erasure: ErasureHarness, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many rows there are of which none is due, looking reads none of them."""
+    database = erasure.harness.database
+    with noted(database, monkeypatch) as queries:
+        await room_events.due_events(database, 0, 48)
+        await erasure.harness.timers.fire_due()
+    assert len(queries) >= 3
+    for query, args in queries:
+        assert await scanned(database, query, args) == set(), query
+
+
+@pytest.mark.sqlite_only
+async def test_copies_are_found_by_an_index(erasure: ErasureHarness, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Copies of a flood are due in a day: looking for others, and at one of them, goes through no copy and no thread."""
+    database = erasure.harness.database
+    with noted(database, monkeypatch) as queries:
+        for distrusted in (False, True):
+            await carrier_copies.due_copies(database, 0, 48, clock_distrusted=distrusted)
+        await carrier_copies.may_delete(database, 1)
+    assert len(queries) == 3
+    for query, args in queries:
+        # What is left: ends that wait, and results of copies whose owner nobody knows, once for all of those.
+        assert await scanned(database, query, args) <= {"x", "r"}, query
+
+
+@contextmanager
+def noted(database: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[str, tuple[Any, ...]]]]:
+    """Note what a database is asked."""
+    queries = list[tuple[str, tuple[Any, ...]]]()
+
+    async def noting(ask: Callable[..., Awaitable[Any]], query: str, *args: Any) -> Any:
+        queries.append((query, args))
+        return await ask(query, *args)
+
+    with monkeypatch.context() as patched:
+        # `fetchrow` and `fetchval` ask by it.
+        patched.setattr(database, "fetch", partial(noting, database.fetch))
+        yield queries
+
+
+async def scanned(database: Any, query: str, args: tuple[Any, ...]) -> set[str]:
+    """Return the tables, as the query calls them, that it goes through from one end to the other."""
+    steps = [row["detail"].split() for row in await database.fetch(f"EXPLAIN QUERY PLAN {query}", *args)]
+    return {step[1] for step in steps if step[0] == "SCAN"}
+
+
 async def test_what_was_redacted_and_can_still_be_read_is_not_gone(erasure: ErasureHarness) -> None:
     """A homeserver that says yes to a redaction and does not do it: the event stays on the index, and the desk hears."""
     owner = await held(erasure)
@@ -184,6 +261,31 @@ async def test_what_is_swept_is_overwritten_at_once(erasure: ErasureHarness) -> 
     assert await erasure.harness.count("event") == 0
 
 
+async def test_nothing_is_sealed_again_while_no_key_can_be_destroyed(
+    erasure: ErasureHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each try would leave one more key; sessions are pruned all the same."""
+    done = note_key_work(monkeypatch, damaged="destroy_passing_keys")
+    for _ in range(2):
+        with pytest.raises(Corrupt):
+            await erasure.expiry.run_once()
+    assert done == ["destroy_passing_keys", "prune_ratchets"] * 2
+
+
+def note_key_work(monkeypatch: pytest.MonkeyPatch, *, damaged: str = "") -> list[str]:
+    """Replace what the cleaning does with keys and sessions; return the list of what it did. `damaged`: what fails."""
+    done: list[str] = []
+
+    async def work(*_arguments: object, name: str, **_more: object) -> None:
+        done.append(name)
+        if name == damaged:
+            raise Corrupt("page")
+
+    for name in ("destroy_passing_keys", "prune_ratchets", "seal_again"):
+        monkeypatch.setattr(expiry, name, partial(work, name=name))
+    return done
+
+
 async def test_a_hold_stops_expiry_in_its_middle(erasure: ErasureHarness) -> None:
     """A hold that is set while the first of twenty events is being redacted keeps those that are not under way."""
     owner = await held(erasure)
@@ -201,6 +303,25 @@ async def test_a_hold_stops_expiry_in_its_middle(erasure: ErasureHarness) -> Non
     await erasure.harness.set_legal_hold(owner, on=False)
     await erasure.expiry.run_once()
     assert not any(erasure.rooms.events.values())
+
+
+async def test_what_offices_say_of_a_held_thread_stays(erasure: ErasureHarness) -> None:
+    """A notice in a person's office about a thread on hold does not go by its age; after the release it does."""
+    owner = await held(erasure)
+    now = erasure.harness.clock.at
+
+    async def commit(transaction: Transaction) -> None:
+        query = "INSERT INTO matrix_room (room_id, kind, owner, key_owner) VALUES ('!off', 'office', $1, 'room:!off')"
+        await transaction.execute(query, ADA)
+        await room_events.record(
+            transaction, event_id="$o", room_id="!off", owner=owner, place=OFFICE + ADA, at=0, now=now, lifetime=60
+        )
+
+    await erasure.harness.database.commit(commit)
+    await erasure.harness.set_legal_hold(owner, on=True)
+    assert await room_events.due_events(erasure.harness.database, now + 61, 48) == []
+    await erasure.harness.set_legal_hold(owner, on=False)
+    assert [event.event_id for event in await room_events.due_events(erasure.harness.database, now + 61, 48)] == ["$o"]
 
 
 async def test_entries_and_dead_letters_end_by_themselves(erasure: ErasureHarness) -> None:
@@ -222,3 +343,46 @@ async def test_entries_and_dead_letters_end_by_themselves(erasure: ErasureHarnes
         await erasure.expiry.run_once()
         assert await erasure.harness.count("suppression") == entries
         assert {row["short_id"] for row in await database.fetch("SELECT short_id FROM dead_letter")} == inbox_rows
+
+
+async def in_three_rooms(erasure: ErasureHarness) -> None:
+    """Have three events in each of three offices, noted in turns, all of them over."""
+    now = erasure.harness.clock.at
+
+    async def commit(transaction: Transaction) -> None:
+        for n in range(9):
+            room = f"!{n % 3}"
+            query = """INSERT INTO matrix_room (room_id, kind, owner, key_owner) VALUES ($1, 'office', $2, $3)
+                       ON CONFLICT DO NOTHING"""
+            await transaction.execute(query, room, f"@{room}:x", f"room:{room}")
+            await room_events.record(
+                transaction, event_id=f"${n}", room_id=room, owner=ADA, place=OFFICE + ADA, at=0, now=now - 61, lifetime=60
+            )
+            erasure.rooms.events[f"${n}"] = "words"
+
+    await erasure.harness.database.commit(commit)
+
+
+async def test_what_is_over_goes_room_by_room(erasure: ErasureHarness) -> None:
+    """In whatever order events were noted, a room is overwritten once; while something went, there may be more."""
+    await in_three_rooms(erasure)
+    assert await erasure.expiry.run_once() == 0
+    assert not any(erasure.rooms.events.values())
+    assert erasure.rooms.requests.count("censor") == 3
+    assert await erasure.harness.count("event") == 0
+    assert await erasure.expiry.run_once() > 0
+
+
+async def test_a_room_that_cannot_be_reached_keeps_no_other(erasure: ErasureHarness) -> None:
+    """An answer that fails leaves that room's events for another look, some seconds later; the other rooms go."""
+    await in_three_rooms(erasure)
+    erasure.rooms.faults.append(Transient(503, "M_UNKNOWN"))
+    assert await erasure.expiry.run_once() > 0
+    assert await erasure.harness.count("event") == 3
+    request_count = len(erasure.rooms.requests)
+    await erasure.expiry.run_once()
+    assert len(erasure.rooms.requests) == request_count, "not before its time"
+    erasure.harness.clock.at += 5
+    await erasure.expiry.run_once()
+    assert await erasure.harness.count("event") == 0
+    assert not any(erasure.rooms.events.values())

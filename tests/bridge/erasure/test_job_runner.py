@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from bot.model.events import TimerDue
 from bot.model.thread import ThreadState
@@ -13,10 +14,12 @@ from bridge.erasure.certificate import ErasureCertificate
 from bridge.erasure.job_runner import REDACTION_DELIVERY_SECONDS
 from bridge.erasure.room_steps import PERSON_COLUMNS, ROOM_COLUMNS
 from bridge.matrix.api.http_client import Permanent, Transient
-from bridge.matrix.api.module_api import HomeserverUnreachable, ModuleNotLoaded, ModuleRequestRejected
+from bridge.matrix.api.module_api import STILL_THERE, HomeserverUnreachable, ModuleNotLoaded, ModuleRequestRejected
+from bridge.tables.erasure_jobs import IMMEDIATE
 from bridge.tables.inbox import KnownTexter
+from policies.schema import SettingsPart
 from tests.fakes.bridge_harness import HANDSET
-from tests.fakes.erasure_harness import ROOM, ErasureHarness
+from tests.fakes.erasure_harness import ROOM, ErasureHarness, FakeRooms
 
 GRACE, CLIENTS = 72 * 3600.0, 7 * 86_400.0
 PERSON_STEPS = ("key", "copies", "person", "flush")
@@ -124,6 +127,65 @@ async def test_what_stays_is_told_to_the_desk_and_nothing_is_signed(erasure: Era
     assert [certificate["what"] for certificate in await erasure.certificates()] == ["conversation", "person"]
 
 
+@pytest.mark.parametrize(("requests", "alerts"), [(10, []), (11, ["room being_purged"])])
+async def test_a_purge_that_takes_minutes_is_told(erasure: ErasureHarness, requests: int, alerts: list[str]) -> None:
+    """Of one that takes less nobody is told: a large room takes its time."""
+    owner = await erasure.create_thread_room(uploads=0)
+    erasure.rooms.purge_requests = requests
+    await erasure.send_message(owner, "!close now")
+    await erasure.run_to_end()
+    assert erasure.harness.alerts == alerts
+
+
+async def run_purge(erasure: ErasureHarness, *, until: int) -> None:
+    """Let the runner work until the purge needs only so many more requests."""
+    while erasure.rooms.purge_requests > until:
+        await erasure.harness.carrier_copies.run_once()
+        erasure.harness.clock.at += await erasure.runner.run_once()
+
+
+async def test_two_reasons_are_not_counted_together(erasure: ErasureHarness) -> None:
+    """A homeserver that is away for four tries in the middle of a slow purge: neither of the two is news yet."""
+    owner = await erasure.create_thread_room(uploads=0)
+    erasure.rooms.purge_requests = 7
+    await erasure.send_message(owner, "!close now")
+    await run_purge(erasure, until=3)
+    erasure.rooms.faults += [Transient(502, "M_UNKNOWN")] * 4
+    await erasure.run_to_end()
+    assert erasure.harness.alerts == []
+
+
+async def test_a_reason_is_told_whatever_came_in_between(erasure: ErasureHarness) -> None:
+    """Once it alone was there five times, also where the desk heard of another one before."""
+    owner = await erasure.create_thread_room(uploads=0)
+    erasure.rooms.purge_requests = 12
+    await erasure.send_message(owner, "!close now")
+    await run_purge(erasure, until=1)
+    erasure.rooms.faults += [Transient(502, "M_UNKNOWN")] * 5
+    await erasure.run_to_end()
+    assert erasure.harness.alerts == ["room being_purged", "room homeserver_silent"]
+
+
+async def test_an_upload_that_stays_is_told_as_one(erasure: ErasureHarness, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The homeserver answers that its file is there still: the desk hears that, and not that nobody answers."""
+
+    async def stay(_rooms: FakeRooms, _address: str) -> None:
+        raise HomeserverUnreachable(503, STILL_THERE)
+
+    owner = await erasure.create_thread_room(uploads=1)
+    with monkeypatch.context() as stuck:
+        stuck.setattr(FakeRooms, "delete_media", stay)
+        await erasure.send_message(owner, "!close now")
+        for _ in range(30):
+            await erasure.runner.run_once()
+            await erasure.harness.carrier_copies.run_once()
+            erasure.harness.clock.at += 300
+    assert erasure.harness.alerts == ["room upload"]
+    assert [certificate["what"] for certificate in await erasure.certificates()] == ["person"]
+    await erasure.run_to_end()
+    assert [certificate["what"] for certificate in await erasure.certificates()] == ["conversation", "person"]
+
+
 async def test_what_is_not_on_the_index_is_found_before_people_are_removed(erasure: ErasureHarness) -> None:
     """Words that reached the room without being noted are redacted too, before and after people are removed."""
     owner = await erasure.create_thread_room()
@@ -156,6 +218,13 @@ async def test_who_is_in_the_room_hears_of_the_redactions_before_they_are_remove
     erasure.harness.clock.at += 0.1
     await again.runner.run_once()
     assert not erasure.rooms.members
+
+
+@pytest.mark.parametrize("setting", ["client_grace", "close_now_grace"])
+def test_no_pack_makes_a_close_look_like_the_other_one(setting: str) -> None:
+    """What is closed at once is known by its seconds, so neither of the two settings comes near that bound."""
+    with pytest.raises(ValidationError, match=setting):
+        SettingsPart.model_validate({setting: int(IMMEDIATE)})
 
 
 async def test_a_hold_stops_before_the_next_step_and_release_goes_on(erasure: ErasureHarness) -> None:
@@ -192,6 +261,26 @@ async def test_a_hold_keeps_a_thread_from_being_closed(erasure: ErasureHarness) 
     await erasure.harness.set_legal_hold(owner, on=False)
     await erasure.expiry.run_once()
     assert not any(erasure.rooms.events.values())
+
+
+async def test_a_text_to_a_parked_thread_begins_a_new_conversation(erasure: ErasureHarness) -> None:
+    """While the old room is being erased a text gets a new designation and no room of the old; nothing is lost."""
+    owner = await erasure.create_thread_room()
+    await erasure.send_message(owner, "!close")
+    await _pass(erasure, owner, 600, "close")
+    again = await erasure.harness.receive_text("it is me", message_id="again")
+    await erasure.harness.wait_until_drained()
+    assert again == owner
+    thread = await erasure.harness.thread(owner)
+    assert thread.lifecycle.state is ThreadState.WAITING
+    assert thread.designation != ""
+    (row,) = await erasure.harness.database.fetch("SELECT room_id, designation FROM thread WHERE id = $1", owner)
+    assert (row["room_id"], row["designation"]) == (None, thread.designation)
+    assert erasure.harness.messages_shown(owner)[-1] == "it is me"
+    erasure.harness.clock.at += CLIENTS
+    await erasure.run_to_end()
+    assert await erasure.harness.database.fetchval("SELECT COUNT(*) FROM thread") == 1
+    assert await erasure.harness.vault.has_key(owner)
 
 
 async def test_a_text_while_a_thread_ends_is_another_ones(erasure: ErasureHarness) -> None:
@@ -243,6 +332,22 @@ async def _pass(erasure: ErasureHarness, owner: str, seconds: float, key: str) -
     )
     await erasure.harness.deliver(owner, TimerDue(key=key))
     await erasure.harness.wait_until_drained()
+
+
+async def test_an_order_does_not_wait_behind_what_is_over_by_itself(erasure: ErasureHarness) -> None:
+    """With ten rooms being erased since earlier, what a supervisor closed now goes first."""
+    owner = await erasure.create_thread_room()
+    query = """INSERT INTO erasure (id, kind, subject, thread, step, due, grace, began)
+               VALUES ($1, 'room', $1, '', 'redact', $2, $3, 0)"""
+    for number in range(10):
+        values = (f"!old{number}", erasure.harness.clock.at - 60, CLIENTS)
+        await erasure.harness.database.commit(lambda transaction, values=values: transaction.execute(query, *values))  # type: ignore[misc]
+    await erasure.send_message(owner, "!close now")
+    while await erasure.harness.database.fetchval("SELECT step FROM erasure WHERE subject = $1", ROOM) != "empty":
+        assert (
+            await erasure.harness.database.fetchval("SELECT COUNT(*) FROM erasure WHERE id = subject AND tries = 0") == 10
+        )
+        await erasure.runner.run_once()
 
 
 @pytest.mark.parametrize("step", STEPS)

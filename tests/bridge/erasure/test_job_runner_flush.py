@@ -9,7 +9,7 @@ import pytest
 from bridge.erasure.certificate import KEPT_PAGES, OWN_PAGES
 from bridge.storage.database import Dialect
 from bridge.storage.sqlite_connection import SqliteConnection
-from tests.bridge.deleted_rows import all_bytes
+from tests.bridge.deleted_rows import all_bytes, fill_and_delete, found_in
 from tests.fakes.database_engine import is_postgres
 from tests.fakes.erasure_harness import ROOM, ErasureHarness
 from tests.fakes.full_database import FullDatabase
@@ -41,6 +41,17 @@ async def test_while_somebody_reads_it_is_not_closed(erasure: ErasureHarness) ->
     assert owner.encode() not in all_bytes(harness.directory)
 
 
+@pytest.mark.sqlite_only
+async def test_what_a_tree_left_behind_goes_too(erasure: ErasureHarness) -> None:
+    """Bytes that `secure_delete` does not reach are gone as well when a conversation is."""
+    owner = await erasure.create_thread_room()
+    texts = await fill_and_delete(erasure.harness.database)
+    await erasure.send_message(owner, "!close now")
+    await erasure.run_to_end()
+    raw = all_bytes(erasure.harness.directory)
+    assert found_in(raw, texts) == []
+
+
 async def test_while_it_cannot_be_done_it_waits_and_is_told(
     erasure: ErasureHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -70,6 +81,25 @@ async def test_while_it_cannot_be_done_it_waits_and_is_told(
     await erasure.run_to_end()
     assert runs == 1
     assert len(await erasure.certificates()) == 2
+
+
+async def test_one_run_serves_all_that_end_together(erasure: ErasureHarness, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Twenty rooms that were looked for at the same time: twenty receipts, and what they left is overwritten once."""
+    harness, vacuum, runs = erasure.harness, erasure.harness.database.vacuum, 0
+
+    async def counted() -> bool:
+        nonlocal runs
+        runs += 1
+        return await vacuum()
+
+    monkeypatch.setattr(harness.database, "vacuum", counted)
+    query = """INSERT INTO erasure (id, kind, subject, thread, step, due, grace, began)
+               VALUES ($1, 'room', $1, '', 'sign', $2, 0, 0)"""
+    for number in range(20):
+        values = (f"!old{number}", harness.clock.at - 60 + number)
+        await harness.database.commit(lambda transaction, values=values: transaction.execute(query, *values))  # type: ignore[misc]
+    await erasure.run_to_end()
+    assert (runs, len(await erasure.certificates())) == (1, 20)
 
 
 @pytest.mark.parametrize(

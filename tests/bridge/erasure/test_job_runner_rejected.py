@@ -9,6 +9,7 @@ import pytest
 
 from bridge.carriers.adapter import DeleteLater, DeleteOutcome
 from bridge.matrix.api.http_client import Permanent
+from bridge.matrix.api.module_api import HomeserverUnreachable
 from bridge.tables import carrier_copies
 from deploy.inspect.erasure_certificates import verify_certificates
 
@@ -69,3 +70,18 @@ async def test_an_event_that_the_homeserver_refuses_to_redact(erasure: ErasureHa
     clock.at += HOUR
     await erasure.expiry.run_once()
     assert "events" not in wrong(erasure.harness)
+
+
+@pytest.mark.sqlite_only
+async def test_a_room_that_the_homeserver_does_not_let_go(erasure: ErasureHarness) -> None:
+    """A thread is closed at once, and the homeserver's module answers with errors for five hours: the room is named."""
+    owner = await erasure.create_thread_room(events=1, uploads=0)
+    await erasure.send_message(owner, "!close now")
+    clock = erasure.harness.clock
+    start = clock.at
+    while clock.at < start + 5 * HOUR:
+        erasure.rooms.faults.clear()
+        erasure.rooms.faults.extend([HomeserverUnreachable(503)] * 60)
+        clock.at += max(await erasure.runner.run_once(), 1)
+        if clock.at > start + HOUR:
+            assert "on the way down" in wrong(erasure.harness), clock.at - start

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -92,6 +93,59 @@ async def test_our_own_databases_are_rewritten_too(harness: BridgeHarness, tmp_p
     await puppet.close()
 
 
+async def test_what_could_not_be_rewritten_is_tried_again(harness: BridgeHarness, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ours do not wait for a homeserver that is away, and are noted only when all are done; each is tried."""
+    tried: list[Database] = []
+    works = False
+
+    async def rewrite(database: Database) -> bool:
+        tried.append(database)
+        return works
+
+    monkeypatch.setattr(type(make_database(harness.directory / "any.db")), "vacuum", rewrite)
+    module_client = FakeModuleClient()
+    module_client.away, harness.clock.at = True, at(1, 3)
+    for _ in range(2):
+        with pytest.raises(HomeserverUnreachable):
+            await nightly_at(harness, module_client).run_once()
+    assert len(tried) == 4
+    works = True
+    for _ in range(2):
+        with pytest.raises(HomeserverUnreachable):
+            await nightly_at(harness, module_client).run_once()
+    assert len(tried) == 6
+
+
+async def test_quiet_hours_go_by_the_clock_on_the_wall(harness: BridgeHarness) -> None:
+    """A bridge that began with a wrong time does not rewrite the database in the middle of the day."""
+    module_client = FakeModuleClient()
+    harness.clock.at, harness.clock.offset = at(1, 3), 9 * 3600.0
+    await nightly_at(harness, module_client).run_once()
+    assert module_client.vacuums == 0
+    harness.clock.at, harness.clock.offset = at(1, 12), -9 * 3600.0
+    await nightly_at(harness, module_client).run_once()
+    assert module_client.vacuums == 1
+
+
+@pytest.mark.parametrize(
+    ("hour", "wait_for_pause"), [(21, False), (22, True), (23, True), (0, True), (4, True), (5, False)]
+)
+async def test_hours_may_pass_midnight(harness: BridgeHarness, hour: int, wait_for_pause: bool) -> None:
+    """From 22 to 5 is one night."""
+    assert nightly_at(harness, FakeModuleClient(), (22, 5)).is_quiet(at(5, hour)) is wait_for_pause
+
+
+async def test_a_homeserver_that_is_away_is_asked_again(harness: BridgeHarness) -> None:
+    """What was not done is not noted as done."""
+    module_client = FakeModuleClient()
+    harness.clock.at, module_client.away = at(1, 3), True
+    with pytest.raises(HomeserverUnreachable):
+        await nightly_at(harness, module_client).run_once()
+    module_client.away = False
+    await nightly_at(harness, module_client).run_once()
+    assert module_client.vacuums == 1
+
+
 @pytest.mark.parametrize(
     "fault", [HomeserverUnreachable(0), HomeserverUnreachable(500), HomeserverUnreachable(503, "QUIETLINE_TIMED_OUT")]
 )
@@ -111,6 +165,14 @@ async def test_a_vacuum_of_which_nobody_knows_that_it_ended_is_not_begun_all_nig
     await nightly_at(harness, module_client).run_once()
     assert module_client.vacuums == 2
     assert await line_state.get(harness.database, line_state.VACUUM_BEGUN) is None
+
+
+async def test_what_was_vacuumed_and_for_how_long_is_kept(harness: BridgeHarness) -> None:
+    """For `doctor`."""
+    harness.clock.at = at(1, 3)
+    await nightly_at(harness, FakeModuleClient()).run_once()
+    result = await line_state.get(harness.database, line_state.VACUUM_RESULT)
+    assert json.loads(result or "") == {"database": "postgres-full", "seconds": 1.5}
 
 
 async def test_a_doubted_clock_stops_both(harness: BridgeHarness) -> None:

@@ -11,10 +11,12 @@ from bot.model.actions import DESK, OFFICE
 from bot.model.events import Event, MessageSent
 from bridge.engine.codeword_matching import CodewordMatcher, MatchedEvent
 from bridge.engine.engine import Engine
-from bridge.erasure.expiry import destroy_passing_keys
+from bridge.erasure.expiry import PRUNE_INTERVAL, destroy_passing_keys
 from bridge.storage import serialization
+from bridge.storage.database import Transaction
 from bridge.storage.vault import PASSING, CannotOpen, Passing, passing_owner_of
-from bridge.tables import inbox
+from bridge.tables import clock_trust, dead_letters, inbox
+from bridge.tables.dead_letters import DeadLetter
 from bridge.tables.inbox import InboxRow, SequencedRow
 from tests.fakes.bridge_harness import BridgeHarness
 from tests.fakes.erasure_harness import ADA, SOL, ErasureHarness, FakeRooms
@@ -52,6 +54,15 @@ async def test_words_open_until_they_are_handled_and_never_again(harness: Bridge
         await inbox.open_body(harness.vault, row)
 
 
+async def test_what_is_said_after_it_has_a_key_of_its_own(harness: BridgeHarness) -> None:
+    """Several words share one key until it is retired: no change of `keys.db` for each."""
+    first, second = [await inbox.seal(harness.vault, DESK, said(body)) for body in ("one", "two")]
+    await destroy_passing_keys(harness.services)
+    third = await inbox.seal(harness.vault, DESK, said("three"))
+    names = [passing_owner_of(row.body) for row in (first, second, third)]
+    assert names[0] == names[1] != names[2]
+
+
 async def test_a_bridge_that_was_killed_decides_what_waited(tmp_path: Path) -> None:
     """The key of an earlier start opens what stands under it, and goes when that was handled; so is an older version's."""
     before = BridgeHarness(tmp_path)
@@ -69,6 +80,38 @@ async def test_a_bridge_that_was_killed_decides_what_waited(tmp_path: Path) -> N
     await destroy_passing_keys(after.services)
     assert not await after.vault.has_key(passing_owner_of(row.body))
     await after.close()
+
+
+async def test_a_dead_letter_keeps_its_key_as_long_as_it_is_kept(harness: BridgeHarness) -> None:
+    """Expiry looks once an hour: the key of what nobody could handle goes with that."""
+    erasure = ErasureHarness(harness, FakeRooms())
+    row = await inbox.seal(harness.vault, DESK, said("what broke it"))
+    letter = DeadLetter(dead_letters.new_short_id(), row)
+
+    async def record(transaction: Transaction) -> None:
+        await dead_letters.record(transaction, letter, at=harness.clock.now(), notices=[])
+
+    await harness.database.commit(record)
+    under = passing_owner_of(row.body)
+    await erasure.expiry.run_once()
+    assert await harness.vault.has_key(under)
+    harness.clock.at += dead_letters.RETENTION + 2 * PRUNE_INTERVAL
+    await erasure.expiry.run_once()
+    assert not await harness.vault.has_key(under)
+
+
+async def test_a_clock_that_is_doubted_keeps_no_key(harness: BridgeHarness) -> None:
+    """Nothing goes by its age then; what was handled does not stay for that, and within the hour has no key."""
+    await harness.database.commit(clock_trust.distrust)
+    erasure = ErasureHarness(harness, FakeRooms())
+    await erasure.expiry.run_once()
+    under = passing_owner_of((await inbox.seal(harness.vault, DESK, said("an agreed word"))).body)
+    harness.clock.at += PRUNE_INTERVAL / 2
+    await erasure.expiry.run_once()
+    assert await harness.vault.has_key(under), "it is looked for once an hour"
+    harness.clock.at += PRUNE_INTERVAL / 2
+    await erasure.expiry.run_once()
+    assert not await harness.vault.has_key(under)
 
 
 async def test_an_end_leaves_no_key_of_words_about_it(harness: BridgeHarness) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import cast
+from typing import Any, cast
 
 import pytest
 
@@ -82,6 +82,28 @@ async def test_nothing_is_asked_where_nothing_was_put_back(erasure: ErasureHarne
     assert len(erasure.rooms.requests) == request_count
 
 
+async def test_where_all_is_known_nothing_is_written(
+    erasure: ErasureHarness, returned: ReturnedEvents, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Thousands of rooms have nothing that came back: none of them costs a commit, and a room that has some costs one."""
+    database = erasure.harness.database
+    commit, commits = database.commit, list[object]()
+
+    async def counted(work: Any) -> Any:
+        commits.append(work)
+        return await commit(work)
+
+    monkeypatch.setattr(database, "commit", counted)
+    await returned.run_once()
+    assert len(commits) == 1, "that it is over"
+    erasure.rooms.events |= {f"$gone{number}": "erased before" for number in range(3)}
+    erasure.rooms.times |= dict.fromkeys(erasure.rooms.events, HEARD)
+    await note(erasure, HEARD)
+    commits.clear()
+    await returned.run_once()
+    assert len(commits) == 2
+
+
 async def test_a_crash_between_two_rooms_leaves_none_out(
     erasure: ErasureHarness, returned: ReturnedEvents, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -120,3 +142,12 @@ async def test_a_room_that_cannot_be_looked_at_holds_up_no_other(erasure: Erasur
         with pytest.raises(type(fault)):
             await returned.run_once()
         assert await line_state.get(erasure.harness.database, line_state.EVENTS_RETURNED) == str(HEARD)
+
+
+async def test_what_no_table_can_hold_holds_up_no_other(erasure: ErasureHarness, returned: ReturnedEvents) -> None:
+    """An id without a UTF-8 form, or a time that fits no column: that event is passed over, and the others go again."""
+    erasure.rooms.events |= dict.fromkeys(("\ud800", "$early", "$gone"), "erased before")
+    erasure.rooms.times |= {"\ud800": HEARD, "$early": -(2**70), "$gone": HEARD}
+    assert await returned.run_once() == 0.0
+    rows = await erasure.harness.database.fetch("SELECT event_id FROM event WHERE event_id IN ('$early', '$gone')")
+    assert [row["event_id"] for row in rows] == ["$gone"]
