@@ -70,6 +70,16 @@ from policies.pack import Pack
 REHEARSAL: Final = "rehearsal"
 
 
+BRIDGE_FILE: Final = "bridge.json"
+PUBLISH_SECONDS: Final = 1.0
+"""Seconds between two checks that `bridge.json` is up to date; a request to `/ready` checks as well."""
+DRAIN_SECONDS: Final = 2.0
+"""Seconds from the moment when `/ready` says that this bridge leads no longer until its listener closes: a proxy that asks
+each second has seen the change by then."""
+TAKEN: Final = "End the program that listens there, or set listen.port and public_base_url in the configuration"
+"""What the operator can do when the port cannot be opened."""
+
+
 def drill_scripts(config: Config, directory: Path) -> Mapping[str, DrillScript]:
     """Return the scripts of a line by name. `directory`: what paths in `drills` are relative to. Raises `CannotStart`."""
     if not is_rehearsal(config):
@@ -128,9 +138,6 @@ async def _read(transaction: Transaction) -> None:
     await line_state.get(transaction, line_state.CONFIGURATION)
 
 
-BRIDGE_FILE: Final = "bridge.json"
-
-
 class BridgeFile:
     """The file of one running bridge. `publish` may be called at any time, `remove` at start and stop."""
 
@@ -164,15 +171,6 @@ class BridgeFile:
         """Remove the file of this run, or of an earlier run that was killed."""
         with contextlib.suppress(OSError):
             self._path.unlink(missing_ok=True)
-
-
-PUBLISH_SECONDS: Final = 1.0
-"""Seconds between two checks that `bridge.json` is up to date; a request to `/ready` checks as well."""
-DRAIN_SECONDS: Final = 2.0
-"""Seconds from the moment when `/ready` says that this bridge leads no longer until its listener closes: a proxy that asks
-each second has seen the change by then."""
-TAKEN: Final = "End the program that listens there, or set listen.port and public_base_url in the configuration"
-"""What the operator can do when the port cannot be opened."""
 
 
 class HandoverRequested(Exception):  # noqa: N818 - the name states a fact

@@ -58,6 +58,17 @@ from bridge.tables.audit_log import AuditLog
 LOOK_SECONDS: Final = 5.0
 
 
+TOKEN_WAIT_SECONDS: Final = 60.0
+"""For how long a token, or the identities, may be refused: the homeserver may have been started without its registration,
+or with an earlier one."""
+TOKEN_RETRY_SECONDS: Final = 5.0
+UNCLAIMED: Final = frozenset({"M_FORBIDDEN", "M_EXCLUSIVE", "M_INVALID_USERNAME"})
+"""Refusals of a user that the registration does not claim, or of another server's. Others end the process to try again.
+Source: https://spec.matrix.org/latest/application-service-api/"""
+VERSIONS: Final = "/_matrix/client/versions"
+"""Source: https://spec.matrix.org/latest/client-server-api/#get_matrixclientversions"""
+
+
 class ConfiguredIdentities:
     """Looks for identities of the configuration among those that were seen. `loop.run` until cancelled."""
 
@@ -85,17 +96,6 @@ class ConfiguredIdentities:
         except NotThatFingerprint:
             return
         log.event("identities.configured_one_confirmed")
-
-
-TOKEN_WAIT_SECONDS: Final = 60.0
-"""For how long a token, or the identities, may be refused: the homeserver may have been started without its registration,
-or with an earlier one."""
-TOKEN_RETRY_SECONDS: Final = 5.0
-UNCLAIMED: Final = frozenset({"M_FORBIDDEN", "M_EXCLUSIVE", "M_INVALID_USERNAME"})
-"""Refusals of a user that the registration does not claim, or of another server's. Others end the process to try again.
-Source: https://spec.matrix.org/latest/application-service-api/"""
-VERSIONS: Final = "/_matrix/client/versions"
-"""Source: https://spec.matrix.org/latest/client-server-api/#get_matrixclientversions"""
 
 
 class MatrixWorkers:

@@ -41,6 +41,9 @@ from bridge.tables.audit_log import AuditLog
 from bridge.tables.timers import Timer
 from policies.pack import Pack
 
+LINE_SUBJECT: Final = "line"
+"""The subject of the audit entry."""
+
 
 async def destroy_orphans(services: Services) -> set[str]:
     """Destroy keys whose thread or room was never made because of a crash; return the owners of the remaining keys."""
@@ -134,10 +137,6 @@ async def apply_shorter_retention(services: Services, pack: Pack) -> None:
     await services.database.commit(commit)
     if shorter:
         log.event("bridge.retention_shortened", count=len(shorter))
-
-
-LINE_SUBJECT: Final = "line"
-"""The subject of the audit entry."""
 
 
 async def report_restore(database: Database, vault: Vault, clock: Clock) -> None:

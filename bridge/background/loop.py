@@ -31,6 +31,11 @@ Waits: TypeAlias = tuple[float, float]
 DEFAULT_WAITS: Final[Waits] = (0.25, 5.0)
 
 
+RETRY_SECONDS: Final = 1.0
+SHORT: Final = 4
+"""Owners, waiting or worked on, up to which the queue counts as short."""
+
+
 class Backoff:
     """Counts failures in a row. `name`: the log event's, without its end."""
 
@@ -122,11 +127,6 @@ async def run_each(*parts: Callable[[], Awaitable[None]]) -> None:
             first = first or error
     if first is not None:
         raise first
-
-
-RETRY_SECONDS: Final = 1.0
-SHORT: Final = 4
-"""Owners, waiting or worked on, up to which the queue counts as short."""
 
 
 class OwnerQueue:

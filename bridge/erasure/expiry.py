@@ -36,6 +36,24 @@ ROUNDS: Final = 2
 """The first round retires the key of the newest words, the second destroys it."""
 
 
+BATCH: Final = 96
+INTERVAL: Final = 5.0
+PRUNE_INTERVAL: Final = 3600.0
+RESEAL_INTERVAL: Final = 86_400.0
+"""Seconds between two times at which sessions that are not in use are sealed again, too."""
+RETRY_SECONDS: Final = 3600
+"""Seconds after which an event that could not be redacted is tried again."""
+FIRST_WAIT: Final = 5.0
+MAX_WAIT: Final = 3600.0
+"""Longest wait, in seconds, of a room for which the homeserver failed: the wait doubles each time, up to an hour."""
+ALERT_AT_FAILURES: Final = (10, 100, 1000)
+"""Consecutive failures after which the desk is told of a room: the first after an hour and a half."""
+ALERT_AT_REFUSALS: Final = (1, 10, 100, 1000)
+"""Rounds in which an event of a room was not erased, after which the desk is told."""
+FORGET_AFTER: Final = 86_400.0
+"""Seconds without a failure after which a room's count is deleted."""
+
+
 async def destroy_passing_keys(services: Services) -> None:
     """Destroy each passing key under which nothing is sealed. Raises `DatabaseError`, `OSError`; may be repeated.
 
@@ -80,24 +98,6 @@ async def _owners(reader: Reader) -> set[str]:
     for table in (inbox, dead_letters, inbound_table, outbound_table, olm_store):
         owners |= await table.passing_owners(reader)
     return owners
-
-
-BATCH: Final = 96
-INTERVAL: Final = 5.0
-PRUNE_INTERVAL: Final = 3600.0
-RESEAL_INTERVAL: Final = 86_400.0
-"""Seconds between two times at which sessions that are not in use are sealed again, too."""
-RETRY_SECONDS: Final = 3600
-"""Seconds after which an event that could not be redacted is tried again."""
-FIRST_WAIT: Final = 5.0
-MAX_WAIT: Final = 3600.0
-"""Longest wait, in seconds, of a room for which the homeserver failed: the wait doubles each time, up to an hour."""
-ALERT_AT_FAILURES: Final = (10, 100, 1000)
-"""Consecutive failures after which the desk is told of a room: the first after an hour and a half."""
-ALERT_AT_REFUSALS: Final = (1, 10, 100, 1000)
-"""Rounds in which an event of a room was not erased, after which the desk is told."""
-FORGET_AFTER: Final = 86_400.0
-"""Seconds without a failure after which a room's count is deleted."""
 
 
 class RoomEraser(Protocol):

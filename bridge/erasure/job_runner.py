@@ -42,6 +42,18 @@ AlertCallback: TypeAlias = Callable[[str, float], Awaitable[None]]
 after a blank that of why."""
 
 
+MAX_SLEEP: Final = 5.0
+ALERT_AFTER_TRIES: Final = (5, 50, 500)
+"""Tries of one step after which the desk is told."""
+SLOW: Final = frozenset({"being_purged", "copies"})
+"""What may take minutes although all is well: the purge of a large room, and a carrier's deletions."""
+SLOW_ALERT_AFTER_TRIES: Final = (10, 50, 500)
+"""The same for these: the tenth try is more than three minutes after the first."""
+REDACTION_DELIVERY_SECONDS: Final = 2.0
+"""Seconds between the last redaction and the removal of the people in the room. A client that is online receives them one
+after the other in that time; a removed client receives no more, and would keep messages."""
+
+
 class ErasureAlert:
     """Tells the desk that something still exists which should be erased."""
 
@@ -56,18 +68,6 @@ class ErasureAlert:
         await self._database.commit(lambda transaction: inbox.append(transaction, inbox_row))
         log.event("erasure.failed")
         self._wake.engine(DESK)
-
-
-MAX_SLEEP: Final = 5.0
-ALERT_AFTER_TRIES: Final = (5, 50, 500)
-"""Tries of one step after which the desk is told."""
-SLOW: Final = frozenset({"being_purged", "copies"})
-"""What may take minutes although all is well: the purge of a large room, and a carrier's deletions."""
-SLOW_ALERT_AFTER_TRIES: Final = (10, 50, 500)
-"""The same for these: the tenth try is more than three minutes after the first."""
-REDACTION_DELIVERY_SECONDS: Final = 2.0
-"""Seconds between the last redaction and the removal of the people in the room. A client that is online receives them one
-after the other in that time; a removed client receives no more, and would keep messages."""
 
 
 class StepNotDone(Exception):  # noqa: N818 - an answer, not a failure

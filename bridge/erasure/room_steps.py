@@ -38,49 +38,6 @@ from bridge.tables import carrier_copies, erasure_jobs, room_events
 from bridge.tables.erasure_jobs import ErasureJob
 from bridge.tables.room_events import IndexedEvent
 
-ROOM_COLUMNS: Final = (
-    ("event", "room_id"),
-    ("thread", "room_id"),
-    ("warm_room", "room_id"),
-    ("matrix_room", "room_id"),
-    ("matrix_member", "room_id"),
-    ("matrix_level", "room_id"),
-    ("matrix_session", "room_id"),
-    ("matrix_inbound", "room_id"),
-    ("matrix_read", "room_id"),
-    ("matrix_waiting", "room_id"),
-    ("matrix_upload", "room_id"),
-    ("matrix_identity", "heard_room"),
-    ("revealed", "room_id"),
-)
-"""Table and column, for a room's id."""
-
-PERSON_COLUMNS: Final = (
-    ("thread", "id"),
-    ("inbox", "owner"),
-    ("outbox", "owner"),
-    ("timer", "owner"),
-    ("sent_text", "owner"),
-    ("early_reaction", "owner"),
-    ("event", "owner"),
-    ("dead_letter", "owner"),
-    ("carrier_copy", "owner"),
-    ("copy_result", "owner"),
-    ("erasure", "thread"),
-    ("matrix_room", "owner"),
-)
-"""Table and column, for a thread's id."""
-
-
-async def count_leftovers(transaction: Transaction, where: tuple[tuple[str, str], ...], value: str) -> int:
-    """Count the rows that still name a room or a thread. Runs in the caller's commit."""
-    count = 0
-    for table, column in where:
-        query = f"SELECT COUNT(*) FROM {table} WHERE {column} = $1"  # noqa: S608 - names from above
-        count += int(await transaction.fetchval(query, value))
-    return count
-
-
 T = TypeVar("T")
 
 BATCH: Final = 48
@@ -88,6 +45,9 @@ POLL: Final = 0.3
 REDACTED_AGAIN: Final = "redacted again"
 NOT_OURS: Final = "QUIETLINE_NOT_OURS"
 """The module's error for an upload that neither we nor anybody who is or was at the desk made."""
+
+
+COPIES_GONE: Final = "copies deleted, confirmed"
 
 
 class RoomSteps:
@@ -307,7 +267,7 @@ class RoomSteps:
                 return 0  # a rollback of the homeserver was noted meanwhile: the room is erased once more, and then signed
             # A sync response from before the purge may have been committed since `forget`.
             await identity_table.forget_room(transaction, job.subject)
-            if count := await count_leftovers(transaction, ROOM_COLUMNS, job.subject):
+            if count := await erasure_jobs.count_leftovers(transaction, erasure_jobs.ROOM_COLUMNS, job.subject):
                 return count
             await close_job(transaction, job, certificate, now=done, until=until)
             return 0
@@ -375,9 +335,6 @@ def _count(job: ErasureJob, name: str) -> None:
     job.counts[name] = job.counts.get(name, 0) + 1
 
 
-COPIES_GONE: Final = "copies deleted, confirmed"
-
-
 class PersonSteps:
     """Performs the steps of people."""
 
@@ -425,7 +382,7 @@ class PersonSteps:
         until = int(done) + job.certificate_seconds(self._retention)
 
         async def commit(transaction: Transaction) -> int:
-            if count := await count_leftovers(transaction, PERSON_COLUMNS, job.subject):
+            if count := await erasure_jobs.count_leftovers(transaction, erasure_jobs.PERSON_COLUMNS, job.subject):
                 return count
             await room_events.forget_thread(transaction, job.subject)
             await close_job(transaction, job, certificate, now=done, until=until)

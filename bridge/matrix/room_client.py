@@ -48,6 +48,16 @@ PRESENT: Final = ("join", "invite", "knock")
 NOT_ACCESSIBLE: Final = frozenset({"M_NOT_FOUND", "M_FORBIDDEN"})
 
 
+TXN_ID_LIFETIME: Final = 20 * 3600
+"""For how long, in seconds, we rely on the homeserver to know our transaction ids; it does so for 24 hours."""
+TXN_MARK: Final = "quietline.txn"
+"""Field in our events' content: a keyed hash of the transaction id, by which a later device of ours finds the event."""
+MAX_PAGES: Final = 20
+ONCE: Final = words_in_all("room.invited")
+REASONS: Final[dict[RoomKind, str]] = {"desk": ONCE, "office": ONCE, "thread": words_in_all("room.invited_to_thread")}
+"""The reason of an invitation, by kind of room. It asks for commands only: any other answer in a thread would be texted."""
+
+
 class ErasureProbe:
     """Checks rooms as the policy bot. `ours`: the user ids of both identities."""
 
@@ -102,16 +112,6 @@ class ErasureProbe:
 
 def _has_content(event: Json) -> bool:
     return "state_key" not in event and event.get("type") != "m.room.redaction" and bool(event.get("content"))
-
-
-TXN_ID_LIFETIME: Final = 20 * 3600
-"""For how long, in seconds, we rely on the homeserver to know our transaction ids; it does so for 24 hours."""
-TXN_MARK: Final = "quietline.txn"
-"""Field in our events' content: a keyed hash of the transaction id, by which a later device of ours finds the event."""
-MAX_PAGES: Final = 20
-ONCE: Final = words_in_all("room.invited")
-REASONS: Final[dict[RoomKind, str]] = {"desk": ONCE, "office": ONCE, "thread": words_in_all("room.invited_to_thread")}
-"""The reason of an invitation, by kind of room. It asks for commands only: any other answer in a thread would be texted."""
 
 
 class RoomClient:

@@ -104,9 +104,8 @@ _ROOMS: Final = (
         PRIMARY KEY (user_id, device_id)
     )""",
     """CREATE TABLE matrix_seen_identity (
-        user_id    TEXT   PRIMARY KEY,
-        master_key TEXT   NOT NULL,
-        queried_ms BIGINT NOT NULL
+        user_id    TEXT PRIMARY KEY,
+        master_key TEXT NOT NULL
     )""",
     # `announced`: false for an identity that was confirmed beside the bridge, until the bridge has told the desk of it.
     """CREATE TABLE matrix_confirmed (

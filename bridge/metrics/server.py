@@ -101,6 +101,15 @@ OUTBOX_ROWS: Final = "quietline_outbox_rows"
 OUTBOX_ROWS_HELP: Final = "Messages, texts and pages that wait to leave, by where they go."
 
 
+LISTEN_RETRY_SECONDS: Final = 10.0
+CANARY_FILE: Final = "canary.json"
+ASK_INTERVAL: Final = 30.0
+"""Seconds between two questions."""
+TIMEOUT: Final = aiohttp.ClientTimeout(total=5)
+LOOK_INTERVAL: Final = 5.0
+"""Seconds between two looks: as many may be missing from an age."""
+
+
 class FigureCollector(Collector):
     """One reading as Prometheus has it."""
 
@@ -212,15 +221,6 @@ def _read_canary(file: Path | None, now: float) -> float:
         return float(fields["ok"] is True and fresh)
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return 0.0
-
-
-LISTEN_RETRY_SECONDS: Final = 10.0
-CANARY_FILE: Final = "canary.json"
-ASK_INTERVAL: Final = 30.0
-"""Seconds between two questions."""
-TIMEOUT: Final = aiohttp.ClientTimeout(total=5)
-LOOK_INTERVAL: Final = 5.0
-"""Seconds between two looks: as many may be missing from an age."""
 
 
 class MetricsServer:

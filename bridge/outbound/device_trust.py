@@ -65,6 +65,8 @@ class DeviceTrustCommands:
         else:
             key, devices = "sign_out.everywhere" if result.everywhere else "sign_out.here_only", result.devices
             if result.everywhere:
-                await self._database.commit(lambda transaction: self._devices.end(transaction, user, known))
+                # An answer that was asked for before the sign-out may still list the devices: it is applied first.
+                async with self._devices.lock:
+                    await self._database.commit(lambda transaction: self._devices.end(transaction, user, known))
                 self._wake.device_lists()
         return words_of(key, language, user=name, devices=devices)

@@ -37,6 +37,12 @@ NO_WEEK: Final = ((),) * 7
 NO_DATES: Final[Mapping[Any, Any]] = MappingProxyType({})
 
 
+RENEW: Final = 3600.0
+"""Seconds after which a file that has not changed is read again: other weeks are coming then."""
+MOST_TIMES: Final = 5
+"""How many entries that name nobody are named by their time; the others are counted."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeptCopy:
     """What was read. `source`, `file`: what tells the source and its bytes from others; `odd` as in `CalendarShifts`."""
@@ -106,12 +112,6 @@ async def delete_copy(transaction: Transaction) -> None:
     """Delete both: the line has no calendar of its own any more."""
     await line_state.delete(transaction, line_state.CALENDAR)
     await line_state.delete(transaction, line_state.CALENDAR_STATE)
-
-
-RENEW: Final = 3600.0
-"""Seconds after which a file that has not changed is read again: other weeks are coming then."""
-MOST_TIMES: Final = 5
-"""How many entries that name nobody are named by their time; the others are counted."""
 
 
 class CalendarFollower:

@@ -47,6 +47,28 @@ END_SESSIONS: Final = """SELECT pg_terminate_backend(pid, 2000) FROM pg_stat_act
 MAY_MAKE: Final = "SELECT to_regnamespace($1) IS NOT NULL OR has_database_privilege(current_database(), 'CREATE')"
 
 
+HEALTH: Final = """SELECT current_setting('server_version_num')::int AS version, pg_is_in_recovery() AS is_replica,
+    current_setting('fsync') = 'on' AND current_setting('full_page_writes') = 'on' AS is_durable,
+    current_setting('synchronous_commit') AS synchronous_commit,
+    current_setting('autovacuum') = 'on' AND current_setting('track_counts') = 'on' AS autovacuum,
+    current_setting('max_connections')::bigint - current_setting('superuser_reserved_connections')::bigint
+        - (SELECT count(*) FROM pg_stat_activity WHERE datname IS NOT NULL) AS free_connections,
+    pg_database_size(current_database()) AS bytes, current_setting('archive_mode') <> 'off' AS archives,
+    (SELECT last_failed_time IS NOT NULL AND last_failed_time > COALESCE(last_archived_time, '-infinity')
+        FROM pg_stat_archiver) AS archive_fails,
+    COALESCE(current_setting('wal_recycle', TRUE), 'on') = 'on' AS recycles_log,
+    (SELECT EXTRACT(EPOCH FROM clock_timestamp() - min(xact_start))::float8 FROM pg_stat_activity
+        WHERE datname = current_database() AND pid <> pg_backend_pid()) AS oldest_transaction"""
+LOCKS: Final = """SELECT l.pid, l.virtualtransaction AS transaction, l.locktype = 'advisory' AS commits
+    FROM pg_locks l LEFT JOIN pg_class c ON l.locktype = 'relation' AND c.oid = l.relation
+    WHERE l.granted AND l.pid <> pg_backend_pid()
+        AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+        AND (l.locktype = 'advisory' AND l.classid::bigint = $1 AND l.objid::bigint = $2 AND l.objsubid = 1
+            OR c.relnamespace = to_regnamespace($3)
+                AND l.mode IN ('ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock'))"""
+"""Sessions that hold what a commit waits for: the lock of commits (its number in two halves), or a table."""
+
+
 class RefusalKind(Enum):
     """Why there is no connection."""
 
@@ -121,28 +143,6 @@ async def probe(url: PostgresUrl, application_name: str, *, end_sessions: bool =
     except (OSError, TimeoutError, asyncpg.InterfaceError, asyncpg.InternalClientError):
         raise PostgresRefused(RefusalKind.UNREACHABLE) from None
     return PostgresFacts(**dict(row), sessions=sessions)
-
-
-HEALTH: Final = """SELECT current_setting('server_version_num')::int AS version, pg_is_in_recovery() AS is_replica,
-    current_setting('fsync') = 'on' AND current_setting('full_page_writes') = 'on' AS is_durable,
-    current_setting('synchronous_commit') AS synchronous_commit,
-    current_setting('autovacuum') = 'on' AND current_setting('track_counts') = 'on' AS autovacuum,
-    current_setting('max_connections')::bigint - current_setting('superuser_reserved_connections')::bigint
-        - (SELECT count(*) FROM pg_stat_activity WHERE datname IS NOT NULL) AS free_connections,
-    pg_database_size(current_database()) AS bytes, current_setting('archive_mode') <> 'off' AS archives,
-    (SELECT last_failed_time IS NOT NULL AND last_failed_time > COALESCE(last_archived_time, '-infinity')
-        FROM pg_stat_archiver) AS archive_fails,
-    COALESCE(current_setting('wal_recycle', TRUE), 'on') = 'on' AS recycles_log,
-    (SELECT EXTRACT(EPOCH FROM clock_timestamp() - min(xact_start))::float8 FROM pg_stat_activity
-        WHERE datname = current_database() AND pid <> pg_backend_pid()) AS oldest_transaction"""
-LOCKS: Final = """SELECT l.pid, l.virtualtransaction AS transaction, l.locktype = 'advisory' AS commits
-    FROM pg_locks l LEFT JOIN pg_class c ON l.locktype = 'relation' AND c.oid = l.relation
-    WHERE l.granted AND l.pid <> pg_backend_pid()
-        AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
-        AND (l.locktype = 'advisory' AND l.classid::bigint = $1 AND l.objid::bigint = $2 AND l.objsubid = 1
-            OR c.relnamespace = to_regnamespace($3)
-                AND l.mode IN ('ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock'))"""
-"""Sessions that hold what a commit waits for: the lock of commits (its number in two halves), or a table."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

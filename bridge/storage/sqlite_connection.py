@@ -49,10 +49,7 @@ ROOM_BYTES: Final = 64 * 1024
 """Bytes that must be free for the two files that SQLite makes beside a database (sqlite.org/walformat.html)."""
 ROOM_FILES: Final = 2
 
-ESCAPE: Final = "surrogateescape"
-"""How a text that is not UTF-8 is read and written."""
 _PARAMETER: Final = re.compile(r"\$(\d+)")
-_NUMBERED: Final = re.compile(r"\?(\d+)")
 _ERROR_CLASSES: Final[dict[int, type[DatabaseError]]] = {
     apsw.SQLITE_CORRUPT: Corrupt,
     apsw.SQLITE_NOTADB: Corrupt,
@@ -71,6 +68,10 @@ _ERROR_CLASSES: Final[dict[int, type[DatabaseError]]] = {
     apsw.SQLITE_SCHEMA: Unavailable,
 }
 """By result code; any other code is a bug of this program."""
+
+
+MEMORY: Final = ":memory:"
+"""Instead of a path: a database without a file."""
 
 
 class SqliteConnection(Snapshot):
@@ -164,10 +165,6 @@ class SqliteConnection(Snapshot):
         # A file system that allocates inodes dynamically reports a total of 0.
         without_files = disk.f_files > 0 and disk.f_favail < ROOM_FILES
         return without_files or disk.f_bavail * disk.f_frsize < ROOM_BYTES
-
-
-MEMORY: Final = ":memory:"
-"""Instead of a path: a database without a file."""
 
 
 @contextlib.contextmanager

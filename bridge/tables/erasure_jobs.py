@@ -32,6 +32,38 @@ FLUSH: Final = "flush"
 """The last step: everything is erased, and what deleted rows left in the database is overwritten."""
 MAX_IMMEDIATE_WAIT: Final = IMMEDIATE + MAX_WAIT
 """Seconds ahead that nothing wanted at once can be due, unless the clock was set back since: then it is due now."""
+ROOM_COLUMNS: Final = (
+    ("event", "room_id"),
+    ("thread", "room_id"),
+    ("warm_room", "room_id"),
+    ("matrix_room", "room_id"),
+    ("matrix_member", "room_id"),
+    ("matrix_level", "room_id"),
+    ("matrix_session", "room_id"),
+    ("matrix_inbound", "room_id"),
+    ("matrix_read", "room_id"),
+    ("matrix_waiting", "room_id"),
+    ("matrix_upload", "room_id"),
+    ("matrix_identity", "heard_room"),
+    ("revealed", "room_id"),
+)
+"""Table and column, for a room's id."""
+
+PERSON_COLUMNS: Final = (
+    ("thread", "id"),
+    ("inbox", "owner"),
+    ("outbox", "owner"),
+    ("timer", "owner"),
+    ("sent_text", "owner"),
+    ("early_reaction", "owner"),
+    ("event", "owner"),
+    ("dead_letter", "owner"),
+    ("carrier_copy", "owner"),
+    ("copy_result", "owner"),
+    ("erasure", "thread"),
+    ("matrix_room", "owner"),
+)
+"""Table and column, for a thread's id."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,3 +217,12 @@ async def count_failing(reader: Reader, *, tries: int) -> int:
 async def delete_expired_certificates(transaction: Transaction, now: int) -> None:
     """Delete the certificates whose time is over."""
     await transaction.execute("DELETE FROM erasure_certificate WHERE until < $1", now)
+
+
+async def count_leftovers(transaction: Transaction, where: tuple[tuple[str, str], ...], value: str) -> int:
+    """Count the rows that still name a room or a thread. Runs in the caller's commit."""
+    count = 0
+    for table, column in where:
+        query = f"SELECT COUNT(*) FROM {table} WHERE {column} = $1"  # noqa: S608 - names from above
+        count += int(await transaction.fetchval(query, value))
+    return count

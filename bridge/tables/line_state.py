@@ -107,9 +107,7 @@ VACUUM_BEGUN: Final = "vacuum_begun"
 VACUUM_RESULT: Final = "vacuum_result"
 """Which database was last vacuumed there (`database` of `RoomStatus`) and for how many seconds, as JSON."""
 
-
 GET: Final = "SELECT value FROM line WHERE name = $1"
-GET_AT: Final = 'SELECT value FROM "{}".line WHERE name = $1'
 PUT: Final = "INSERT INTO line (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
 
 

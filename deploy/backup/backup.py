@@ -35,8 +35,7 @@ from bridge.runtime.program import own_version
 from bridge.runtime.settings import is_private, secret_files, secret_place
 from bridge.storage.errors import UnsupportedSchema
 from bridge.storage.migrations import VERSION_TABLE, peek_version
-from bridge.tables import desk_state, line_state, suppression
-from bridge.tables.cross_table import inspection
+from bridge.tables import desk_state, inspection, line_state, suppression
 from deploy.data_dir import offline
 from deploy.data_dir.atomic_files import give_to_owner, sync_directory
 from deploy.data_dir.secret_files import Secrets, SetupError
@@ -57,6 +56,20 @@ Rows: TypeAlias = list[dict[str, Any]]
 """Rows of one table: value by column."""
 
 
+MAGIC: Final = b"quietline backup 1\n"
+ANY_MAGIC: Final = re.compile(rb"quietline backup \d+\n")
+SCRYPT: Final = {"n": 2**16, "r": 8, "p": 1}
+"""scrypt takes 64 MiB and some tenths of a second."""
+MIN_PASSPHRASE: Final = 16
+"""The fewest characters of a passphrase."""
+MAX_FILE_BYTES: Final = 64 * 1024 * 1024
+HALF: Final = ".half"
+"""The suffix of a backup that is being written."""
+RENEWED_SECRETS: Final = ("keys.vault_key_file", "keys.index_key_file")
+"""Secrets that no backup contains."""
+HOUR: Final = 3600
+
+
 def read_rows(connection: Snapshot) -> dict[str, Rows]:
     """Return the rows of each backup table that this database has, by table. Raises `DatabaseError`."""
     there = connection.tables()
@@ -70,20 +83,7 @@ async def insert_rows(transaction: Transaction, tables: Mapping[str, Sequence[Ma
             await insert_row(transaction, row)
 
 
-MAGIC: Final = b"quietline backup 1\n"
-ANY_MAGIC: Final = re.compile(rb"quietline backup \d+\n")
 SALT_BYTES, NONCE_BYTES = 16, 12
-SCRYPT: Final = {"n": 2**16, "r": 8, "p": 1}
-"""scrypt takes 64 MiB and some tenths of a second."""
-MIN_PASSPHRASE: Final = 16
-"""The fewest characters of a passphrase."""
-MAX_FILE_BYTES: Final = 64 * 1024 * 1024
-HALF: Final = ".half"
-"""The suffix of a backup that is being written."""
-
-RENEWED_SECRETS: Final = ("keys.vault_key_file", "keys.index_key_file")
-"""Secrets that no backup contains."""
-HOUR: Final = 3600
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

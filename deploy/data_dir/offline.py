@@ -36,6 +36,10 @@ if TYPE_CHECKING:
     from bridge.storage.database import Database, Snapshot, Transaction, Work
 
 
+LINE_ENTRY: Final = "line"
+"""The owner of audit entries that belong neither to a thread nor to the desk."""
+
+
 async def accept_lost_keys(config: Config) -> None:
     """Make the next start end the conversations without a key. Raises :class:`SetupError`, `DatabaseError`, `OSError`."""
     await _note(config, line_state.KEYS_LOST, "yes")
@@ -53,10 +57,6 @@ async def _note(config: Config, name: str, value: str) -> None:
         await record_audit(
             config, AuditKind.ACCEPT_FACTS, lambda transaction: line_state.put(transaction, name, value), leads=True
         )
-
-
-LINE_ENTRY: Final = "line"
-"""The owner of audit entries that belong neither to a thread nor to the desk."""
 
 
 def open_vault(config: Config, keys: KeyFile | None = None) -> Vault:

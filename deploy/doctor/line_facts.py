@@ -15,8 +15,7 @@ from bridge.config.load import ConfigError, parse
 from bridge.inbound.arrivals import HOUR, ArrivalHistory
 from bridge.storage.errors import DatabaseError
 from bridge.storage.sqlite_connection import BUSY_MS
-from bridge.tables import line_state
-from bridge.tables.cross_table import inspection
+from bridge.tables import inspection, line_state
 from bridge.tables.sent_texts import ID_RETENTION
 from deploy.data_dir import offline
 from deploy.doctor.database_probes import UNREADABLE, check_desk, check_lock
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
 
     from bridge.config.sections import Config
     from bridge.storage.database import Snapshot
-    from bridge.tables.cross_table.inspection import WaitingRows
+    from bridge.tables.inspection import WaitingRows
     from deploy.data_dir.layout import Layout
 
 TEXTS: Final = "texts"

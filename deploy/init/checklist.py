@@ -89,6 +89,9 @@ Las páginas para ti vienen con el programa, en `deploy/docs`: `first-evening.es
 }
 
 
+EXAMPLE_ADDRESS: Final = "https://text.example.org/carriers/main"
+
+
 def first_steps(languages: Sequence[str]) -> dict[str, str]:
     """Return the sheets in a line's languages, by file name, the first language first; without one, in English."""
     known = [language for language in languages if language in SHEETS] or ["en"]
@@ -96,7 +99,6 @@ def first_steps(languages: Sequence[str]) -> dict[str, str]:
 
 
 EXAMPLES: Final = Path(__file__).resolve().parent.parent / "examples"
-EXAMPLE_ADDRESS: Final = "https://text.example.org/carriers/main"
 
 
 def checklist(answers: Answers, names: LineNames, layout: Layout, pack: Pack) -> str:

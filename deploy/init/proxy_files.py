@@ -26,6 +26,11 @@ ELEMENT_FILE: Final = "client/config.json"
 WELL_KNOWN_FILE: Final = "client/well-known.json"
 
 
+WELL_KNOWN: Final = "/.well-known/matrix/client"
+MAX_BODY: Final = "25m"
+"""Uploads to the homeserver have up to 20 MiB, webhooks with a phone's pictures up to 16 MiB."""
+
+
 def client_files(answers: Answers) -> Mapping[str, str]:
     """Return the files by name; none without clients from outside. An agency's Synapse serves its own well-known file."""
     if answers.client_url is None or answers.mode == "rehearsal":
@@ -43,11 +48,6 @@ def well_known(client_url: str) -> dict[str, Any]:
 
 def _as_text(content: dict[str, Any]) -> str:
     return json.dumps(content, indent=2) + "\n"
-
-
-WELL_KNOWN: Final = "/.well-known/matrix/client"
-MAX_BODY: Final = "25m"
-"""Uploads to the homeserver have up to 20 MiB, webhooks with a phone's pictures up to 16 MiB."""
 
 
 def proxy_files(answers: Answers, ports: Ports) -> Mapping[str, str]:

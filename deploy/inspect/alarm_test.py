@@ -20,8 +20,7 @@ import aiohttp
 from bot.model.line_incidents import ALARM_TEST
 from bridge.config.load import load
 from bridge.outbound import pager
-from bridge.tables import line_state
-from bridge.tables.cross_table import inspection
+from bridge.tables import inspection, line_state
 from deploy.data_dir import offline
 from deploy.inspect.check_report import CheckReport, CheckResult, fault, well
 from deploy.inspect.shared_checks import check_on_call, has_on_call

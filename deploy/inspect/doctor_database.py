@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from bridge.runtime.settings import read_secret
 from bridge.storage.vault import key_check_value
-from bridge.tables import line_state
-from bridge.tables.cross_table import inspection
+from bridge.tables import inspection, line_state
 from deploy.inspect.audit_report import read_audit
 from deploy.inspect.check_report import CheckResult, fault, warning, well
 

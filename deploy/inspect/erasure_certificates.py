@@ -13,14 +13,13 @@ from typing import TYPE_CHECKING, Final
 from bridge.erasure.carrier_copies import ALERT_AFTER_TRIES as COPY_ALERT_TRIES
 from bridge.erasure.certificate import CertificateSigner, ErasureCertificate
 from bridge.erasure.job_runner import ALERT_AFTER_TRIES as JOB_ALERT_TRIES
-from bridge.tables import line_state
-from bridge.tables.cross_table import inspection
+from bridge.tables import inspection, line_state
 from deploy.data_dir import offline
 from deploy.inspect.check_report import CheckReport, CheckResult, fault, well
 
 if TYPE_CHECKING:
     from bridge.config.sections import Config
-    from bridge.tables.cross_table.inspection import UnfinishedErasure
+    from bridge.tables.inspection import UnfinishedErasure
 
 OVERDUE_SECONDS: Final = 3600.0
 """Seconds after which data that is due for erasure is overdue."""

@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from bot.model.audit_kinds import AuditKind
 from bridge.runtime.phone_number import Phone
-from bridge.tables import threads
-from bridge.tables.cross_table import inspection
+from bridge.tables import inspection, threads
 from deploy.data_dir import offline
 
 if TYPE_CHECKING:

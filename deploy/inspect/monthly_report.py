@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from bridge.tables.cross_table import inspection
+from bridge.tables import inspection
 from deploy.data_dir import offline
 
 SMALLEST_SHOWN: Final = 5

@@ -29,19 +29,7 @@ NEWEST_TESTED_SYNAPSE: Final[SynapseVersion] = (1, 163)
 _VERSION: Final = re.compile(r"(?:Synapse/)?(\d+)\.(\d+)")
 
 
-def parse_version(text: str) -> SynapseVersion | None:
-    """Read `1.163.2`, or the header `Server: Synapse/1.163.2`; None for any other text."""
-    match = _VERSION.match(text)
-    return (int(match[1]), int(match[2])) if match else None
-
-
-def dotted_version(version: SynapseVersion) -> str:
-    """Write a version as people do: `1.163`."""
-    return ".".join(map(str, version))
-
-
 T = TypeVar("T")
-
 PREFIX: Final = "/_synapse/client/quietline"
 TIMEOUT_SECONDS: Final = 30.0
 CHANGE_TIMEOUT_SECONDS: Final = 60.0
@@ -51,7 +39,6 @@ TIMED_OUT: Final = "QUIETLINE_TIMED_OUT"
 """The database's own time-out ended the vacuum: another try would end in the same way."""
 STILL_THERE: Final = "QUIETLINE_STILL_THERE"
 """The file of one upload cannot be removed. Others may be deleted."""
-
 NO_WAY_TO_UPLOADS: Final = (
     f"enable_media_repo: a worker keeps the uploads, and {PREFIX}/media does not lead to it, or it is down: they stay"
 )
@@ -59,6 +46,17 @@ UNKNOWN_PATH: Final = "M_UNRECOGNIZED"
 ENFORCED: Final = frozenset({"no-clear-text", "no-outsiders", "small-uploads", "key-backup-discarded"})
 """The rules that a module of this version enforces."""
 NO_SUCH_PATH: Final = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED})
+
+
+def parse_version(text: str) -> SynapseVersion | None:
+    """Read `1.163.2`, or the header `Server: Synapse/1.163.2`; None for any other text."""
+    match = _VERSION.match(text)
+    return (int(match[1]), int(match[2])) if match else None
+
+
+def dotted_version(version: SynapseVersion) -> str:
+    """Write a version as people do: `1.163`."""
+    return ".".join(map(str, version))
 
 
 class HomeserverUnreachable(Exception):  # noqa: N818 - it is a verdict

@@ -42,6 +42,19 @@ CANCEL_CONTENT: Final = {
 }
 
 
+HOUR_MS: Final = 3_600_000
+MAX_WEDGED: Final = 100
+MAX_VERIFICATION_REQUESTS: Final = 20
+"""Limits for floods: sessions that wait to be replaced, and verification requests that are answered per response."""
+MAX_STRANGERS: Final = 500
+"""Sessions kept with devices that are not known as those of a person in our rooms. A newcomer's that is lost is healed."""
+CHECKED_EVERY: Final = 100
+"""So many begun sessions: then their number is checked."""
+T = TypeVar("T")
+BATCH_SIZE: Final = 50
+"""Messages in one to-device request, keys in one claim."""
+
+
 class OneTimeKeyUpload:
     """Does this work for one identity."""
 
@@ -116,12 +129,6 @@ class OneTimeKeyUpload:
         )
 
 
-HOUR_MS: Final = 3_600_000
-MAX_WEDGED: Final = 100
-MAX_VERIFICATION_REQUESTS: Final = 20
-"""Limits for floods: sessions that wait to be replaced, and verification requests that are answered per response."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerificationRequest:
     """A verification request to be refused: who asked, from which device, under which transaction."""
@@ -149,12 +156,6 @@ class ToDeviceBatch:
         self.early_keys = batch.early_keys
         self.verification_requests += batch.verification_requests
         self.dropped_count += batch.dropped_count
-
-
-MAX_STRANGERS: Final = 500
-"""Sessions kept with devices that are not known as those of a person in our rooms. A newcomer's that is lost is healed."""
-CHECKED_EVERY: Final = 100
-"""So many begun sessions: then their number is checked."""
 
 
 class ToDeviceInbox:
@@ -218,12 +219,6 @@ class ToDeviceInbox:
             return  # any user can send an unreadable message, under any key
         own, now = self._identity.user_id, int(self._clock.now() * 1000)
         await olm_store.record_wedged(transaction, own, sender, sender_key, now_ms=now, kept_ms=HOUR_MS, most=MAX_WEDGED)
-
-
-T = TypeVar("T")
-
-BATCH_SIZE: Final = 50
-"""Messages in one to-device request, keys in one claim."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

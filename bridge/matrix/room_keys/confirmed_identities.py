@@ -19,6 +19,38 @@ from bridge.matrix.olm.cross_signing import Device
 from bridge.matrix.rooms.room_state import KEY_MEMBERSHIPS
 from bridge.storage.database import Reader, Snapshot, Transaction
 
+IDENTITIES: Final = """
+    SELECT s.user_id, s.master_key, c.master_key AS confirmed, d.device_id, d.ed25519
+    FROM matrix_seen_identity s
+    LEFT JOIN matrix_confirmed c ON c.user_id = s.user_id
+    LEFT JOIN matrix_device d ON d.user_id = s.user_id AND d.master_key = s.master_key AND d.cross_signed
+    WHERE s.master_key <> '' ORDER BY s.user_id, d.device_id
+"""
+"""SQL: a row for each device that the newest identity of its user signed; one without a device where there is none."""
+WITHOUT_IDENTITY: Final = "SELECT user_id FROM matrix_seen_identity WHERE master_key = '' ORDER BY user_id"
+CONFIRMED_SUPERVISORS: Final = """
+    SELECT DISTINCT c.user_id FROM matrix_room r
+    JOIN matrix_member m ON m.room_id = r.room_id AND m.membership = 'join'
+    JOIN matrix_level l ON l.room_id = r.room_id AND l.user_id = m.user_id AND l.level >= 50
+    JOIN matrix_seen_identity s ON s.user_id = m.user_id
+    JOIN matrix_confirmed c ON c.user_id = s.user_id AND c.master_key = s.master_key
+    WHERE r.kind = 'desk'
+"""
+"""SQL: the confirmed identities of supervisors at the desk. The level: `bridge/matrix/rooms/room_state.py`."""
+DEVICE_COLUMNS: Final = "d.user_id, d.device_id, d.curve25519, d.ed25519"
+"""SQL: the columns that `device_of` reads."""
+TRUSTED: Final = """
+    matrix_device d JOIN matrix_confirmed c
+    ON c.user_id = d.user_id AND c.master_key = d.master_key AND d.cross_signed
+"""
+"""SQL: the trusted devices, as `d`."""
+CONFIRM: Final = """
+    INSERT INTO matrix_confirmed (user_id, master_key, announced) VALUES ($1, $2, $3)
+    ON CONFLICT (user_id) DO UPDATE SET master_key=excluded.master_key, announced=excluded.announced
+"""
+AT_ONCE: Final = 0
+"""When a mark made beside the bridge is due, in ms: at once, because the bridge's clock may differ from the machine's."""
+
 
 async def mark(transaction: Transaction, user_id: str, *, due_ms: int, stale: bool) -> None:
     """Mark a user dirty, due at that time; `stale`: their device list is not used before it is queried."""
@@ -77,41 +109,6 @@ async def next_due(reader: Reader) -> int | None:
     """Return when the next user is due, or None when nobody is dirty."""
     at: int | None = await reader.fetchval("SELECT MIN(due_ms) FROM matrix_dirty")
     return at
-
-
-IDENTITIES: Final = """
-    SELECT s.user_id, s.master_key, c.master_key AS confirmed, d.device_id, d.ed25519
-    FROM matrix_seen_identity s
-    LEFT JOIN matrix_confirmed c ON c.user_id = s.user_id
-    LEFT JOIN matrix_device d ON d.user_id = s.user_id AND d.master_key = s.master_key AND d.cross_signed
-    WHERE s.master_key <> '' ORDER BY s.user_id, d.device_id
-"""
-"""SQL: a row for each device that the newest identity of its user signed; one without a device where there is none."""
-
-WITHOUT_IDENTITY: Final = "SELECT user_id FROM matrix_seen_identity WHERE master_key = '' ORDER BY user_id"
-CONFIRMED_SUPERVISORS: Final = """
-    SELECT DISTINCT c.user_id FROM matrix_room r
-    JOIN matrix_member m ON m.room_id = r.room_id AND m.membership = 'join'
-    JOIN matrix_level l ON l.room_id = r.room_id AND l.user_id = m.user_id AND l.level >= 50
-    JOIN matrix_seen_identity s ON s.user_id = m.user_id
-    JOIN matrix_confirmed c ON c.user_id = s.user_id AND c.master_key = s.master_key
-    WHERE r.kind = 'desk'
-"""
-"""SQL: the confirmed identities of supervisors at the desk. The level: `bridge/matrix/rooms/room_state.py`."""
-
-DEVICE_COLUMNS: Final = "d.user_id, d.device_id, d.curve25519, d.ed25519"
-"""SQL: the columns that `device_of` reads."""
-TRUSTED: Final = """
-    matrix_device d JOIN matrix_confirmed c
-    ON c.user_id = d.user_id AND c.master_key = d.master_key AND d.cross_signed
-"""
-"""SQL: the trusted devices, as `d`."""
-CONFIRM: Final = """
-    INSERT INTO matrix_confirmed (user_id, master_key, announced) VALUES ($1, $2, $3)
-    ON CONFLICT (user_id) DO UPDATE SET master_key=excluded.master_key, announced=excluded.announced
-"""
-AT_ONCE: Final = 0
-"""When a mark made beside the bridge is due, in ms: at once, because the bridge's clock may differ from the machine's."""
 
 
 class NotThatFingerprint(Exception):  # noqa: N818 - an answer, not a failure

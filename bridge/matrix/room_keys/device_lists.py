@@ -65,7 +65,7 @@ class DeviceLists:
         self._sink = sink
         self._on_commit = on_commit
         self.lock = asyncio.Lock()
-        """Held from a query until its answer is applied, so that no earlier answer is applied last."""
+        """Held from a query until its answer is applied, so that no earlier answer is applied last, and for `end`."""
 
     async def trusted_devices(self, user_id: str) -> list[Device]:
         """Return the devices of a user that may have keys and give commands."""
@@ -220,7 +220,7 @@ class DeviceLists:
         return changed
 
     async def end(self, transaction: Transaction, user_id: str, device_ids: Collection[str]) -> None:
-        """Forget devices that were signed out: they get no key from now on, before a list lacks them."""
+        """Forget devices that were signed out: they get no key from now on, before a list lacks them. `lock` is held."""
         for device_id in sorted(device_ids):
             whose = (user_id, device_id)
             await transaction.execute("DELETE FROM matrix_device WHERE user_id=$1 AND device_id=$2", *whose)
@@ -236,10 +236,10 @@ class DeviceLists:
         last_key = await transaction.fetchval("SELECT master_key FROM matrix_seen_identity WHERE user_id=$1", user_id)
         confirmed = await transaction.fetchval("SELECT master_key FROM matrix_confirmed WHERE user_id=$1", user_id)
         query = """
-            INSERT INTO matrix_seen_identity (user_id, master_key, queried_ms) VALUES ($1, $2, $3)
-            ON CONFLICT (user_id) DO UPDATE SET master_key=excluded.master_key, queried_ms=excluded.queried_ms
+            INSERT INTO matrix_seen_identity (user_id, master_key) VALUES ($1, $2)
+            ON CONFLICT (user_id) DO UPDATE SET master_key=excluded.master_key
             """
-        await transaction.execute(query, user_id, master_key, int(self._clock.now() * 1000))
+        await transaction.execute(query, user_id, master_key)
         if not master_key and last_key is None and confirmed is None and not self._trust_on_first_use:
             return [IdentityChanged(user_id=user_id, master_key="", first=True)]
         if not master_key or master_key in {last_key, confirmed}:

@@ -40,8 +40,9 @@ from bridge.matrix.room_keys.device_lists import DeviceLists
 from bridge.matrix.room_keys.inbound_table import Needs
 from bridge.matrix.room_keys.sealing import inbound_seal_context, seal_session
 from bridge.matrix.rooms.room_state import membership_of, room_of
+from bridge.runtime import log
 from bridge.services import Services
-from bridge.storage.database import Database, Transaction
+from bridge.storage.database import Database, Transaction, attempt
 from bridge.storage.vault import CannotOpen, Vault
 
 KEY_TIMEOUT_MS: Final = 30_000
@@ -265,11 +266,19 @@ class InboundSessions:
         )
 
     async def _retry(self, transaction: Transaction, rows: list[Any], fresh: Collection[str]) -> list[MatrixEvent]:
+        """Try each event again alone: one that a bug fails is given up, and its author is told. Others and keys stay."""
         items: list[MatrixEvent] = []
         for row in rows:
             event = EncryptedEvent.read(loads(row["event"]), row["room_id"])
-            if (item := await self.decrypt(transaction, event, fresh=fresh)) is not None:
-                items.append(item)
+
+            async def read(transaction: Transaction, event: EncryptedEvent = event) -> None:
+                if (item := await self.decrypt(transaction, event, fresh=fresh)) is not None:
+                    items.append(item)
+
+            if (failed := await attempt(transaction, read)) is not None:
+                log.failure("matrix.waiting_event_failed", failed)
+                await inbound_table.delete_waiting(transaction, event.event_id)
+                items.append(event.as_undecryptable())
         return items
 
 

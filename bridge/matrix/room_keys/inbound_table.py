@@ -22,6 +22,28 @@ _WAITING: Final = "event_id, room_id, sender, event"
 _EXPIRED: Final = "(needs='key' AND deadline_ms <= $1 OR needs='device' AND deadline_ms <= $2)"
 
 
+NO_EVENT: Final = ""
+"""In `matrix_read`: the session is deleted, and nothing is read up to this index."""
+_UNDER: Final = f"substr(ratchet, 1, {PASSING_PREFIX})"
+"""SQL: the part of a sealed ratchet that names its passing key, if it has one."""
+_GONE: Final = """room_id=$1 AND sender=$2 AND session_id NOT IN (
+    SELECT session_id FROM matrix_inbound WHERE room_id=$1 AND sender=$2
+    ORDER BY accepted DESC, learned_ms DESC LIMIT $3)"""
+_KEEP_FLOORS: Final = f"""INSERT INTO matrix_read (room_id, session_id, position, event_id)
+    SELECT room_id, session_id, floor - 1, $4 FROM matrix_inbound WHERE floor > 0 AND {_GONE}
+    ON CONFLICT (room_id, session_id, position) DO UPDATE SET event_id=excluded.event_id"""  # noqa: S608 - a constant
+# `kept`: the first index whose message is still there; `last`: the last one that was read.
+_SELECT_READ: Final = """
+    SELECT i.room_id, i.session_id, i.sender, i.first_index, i.ratchet, r.key_owner,
+           MIN(CASE WHEN e.event_id IS NULL THEN NULL ELSE m.position END) AS kept, MAX(m.position) AS last
+    FROM matrix_inbound i JOIN matrix_room r ON r.room_id = i.room_id
+    JOIN matrix_read m ON m.room_id = i.room_id AND m.session_id = i.session_id
+    LEFT JOIN event e ON e.event_id = m.event_id
+    WHERE i.room_id = $1
+    GROUP BY i.room_id, i.session_id, i.sender, i.first_index, i.ratchet, r.key_owner
+"""
+
+
 async def add_waiting(
     transaction: Transaction,
     *,
@@ -99,30 +121,6 @@ async def give_up(transaction: Transaction, event_id: str, *, room_id: str, send
 async def delete_waiting_of_room(transaction: Transaction, room_id: str) -> None:
     """Delete the waiting events of a room."""
     await transaction.execute("DELETE FROM matrix_waiting WHERE room_id=$1", room_id)
-
-
-NO_EVENT: Final = ""
-"""In `matrix_read`: the session is deleted, and nothing is read up to this index."""
-
-_UNDER: Final = f"substr(ratchet, 1, {PASSING_PREFIX})"
-"""SQL: the part of a sealed ratchet that names its passing key, if it has one."""
-_GONE: Final = """room_id=$1 AND sender=$2 AND session_id NOT IN (
-    SELECT session_id FROM matrix_inbound WHERE room_id=$1 AND sender=$2
-    ORDER BY accepted DESC, learned_ms DESC LIMIT $3)"""
-_KEEP_FLOORS: Final = f"""INSERT INTO matrix_read (room_id, session_id, position, event_id)
-    SELECT room_id, session_id, floor - 1, $4 FROM matrix_inbound WHERE floor > 0 AND {_GONE}
-    ON CONFLICT (room_id, session_id, position) DO UPDATE SET event_id=excluded.event_id"""  # noqa: S608 - a constant
-
-# `kept`: the first index whose message is still there; `last`: the last one that was read.
-_SELECT_READ: Final = """
-    SELECT i.room_id, i.session_id, i.sender, i.first_index, i.ratchet, r.key_owner,
-           MIN(CASE WHEN e.event_id IS NULL THEN NULL ELSE m.position END) AS kept, MAX(m.position) AS last
-    FROM matrix_inbound i JOIN matrix_room r ON r.room_id = i.room_id
-    JOIN matrix_read m ON m.room_id = i.room_id AND m.session_id = i.session_id
-    LEFT JOIN event e ON e.event_id = m.event_id
-    WHERE i.room_id = $1
-    GROUP BY i.room_id, i.session_id, i.sender, i.first_index, i.ratchet, r.key_owner
-"""
 
 
 async def find(reader: Reader, room_id: str, session_id: str, sender: str) -> Row | None:

@@ -47,6 +47,15 @@ Marks: TypeAlias = dict[tuple[str, str, str], int]
 """Of keys that are due, by session, user and device: the mark that was read before they were encrypted."""
 
 
+MAX_MESSAGES: Final = 1000
+MAX_AGE_MS: Final = 7 * 24 * 3600 * 1000
+"""A session is retired after so many messages, or so many milliseconds."""
+RESERVED_INDICES: Final = 16
+"""Indices that are reserved at once."""
+MAX_CACHED: Final = 1024
+"""Sessions in memory, 2 KiB each: those of the 500 rooms with the latest messages. Others are loaded when they are used."""
+
+
 class RoomKeySharing:
     """Delivers first keys as each of our identities."""
 
@@ -185,17 +194,6 @@ class RoomKeySharing:
 
 def _key_of(payload: ToDevicePayload) -> tuple[str, str, str]:
     return payload.content["session_id"], payload.device.user_id, payload.device.device_id
-
-
-MAX_MESSAGES: Final = 1000
-MAX_AGE_MS: Final = 7 * 24 * 3600 * 1000
-"""A session is retired after so many messages, or so many milliseconds."""
-
-RESERVED_INDICES: Final = 16
-"""Indices that are reserved at once."""
-
-MAX_CACHED: Final = 1024
-"""Sessions in memory, 2 KiB each: those of the 500 rooms with the latest messages. Others are loaded when they are used."""
 
 
 @dataclass(slots=True, kw_only=True)

@@ -35,7 +35,7 @@ def configured(harness: BridgeHarness, identities: dict[str, str | None]) -> Con
 
 
 async def see(harness: BridgeHarness, user: str, key: str) -> None:
-    query = """INSERT INTO matrix_seen_identity (user_id, master_key, queried_ms) VALUES ($1, $2, 0)
+    query = """INSERT INTO matrix_seen_identity (user_id, master_key) VALUES ($1, $2)
                ON CONFLICT (user_id) DO UPDATE SET master_key = excluded.master_key"""
     await harness.database.commit(lambda transaction: transaction.execute(query, user, key))
 

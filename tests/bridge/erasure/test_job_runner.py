@@ -12,10 +12,9 @@ from bot.model.events import TimerDue
 from bot.model.thread import ThreadState
 from bridge.erasure.certificate import ErasureCertificate
 from bridge.erasure.job_runner import REDACTION_DELIVERY_SECONDS
-from bridge.erasure.room_steps import PERSON_COLUMNS, ROOM_COLUMNS
 from bridge.matrix.api.http_client import Permanent, Transient
 from bridge.matrix.api.module_api import STILL_THERE, HomeserverUnreachable, ModuleNotLoaded, ModuleRequestRejected
-from bridge.tables.erasure_jobs import IMMEDIATE
+from bridge.tables.erasure_jobs import IMMEDIATE, PERSON_COLUMNS, ROOM_COLUMNS
 from bridge.tables.inbox import KnownTexter
 from policies.schema import SettingsPart
 from tests.fakes.bridge_harness import HANDSET

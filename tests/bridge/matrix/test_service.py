@@ -6,6 +6,8 @@ event counts as read only when the client shows it without a shield.
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
@@ -13,15 +15,18 @@ import pytest
 import pytest_asyncio
 
 from bot.model.actions import Speaker
-from bridge.matrix.api.events import DecryptedMessage, IdentityChanged, UnencryptedEvent, UntrustedMessage
+from bridge.matrix.api.events import DecryptedMessage, IdentityChanged, Membership, UnencryptedEvent, UntrustedMessage
 from bridge.matrix.api.http_client import UnknownDevice
+from bridge.matrix.room_keys.outbound_table import rotate_sessions
+from bridge.matrix.rooms.room_state import levels_of
+from bridge.runtime.crash_points import CrashPoint
 from deploy.data_dir.layout import Layout, Ports
 from deploy.stack.provision import mxid, open_secrets, run_homeserver
 from tests.bridge.matrix.rig import Rig
 from tests.e2e.conftest import StrictClientFactory
 from tests.e2e.cross_signing import cross_sign
 from tests.e2e.nio_client import NioClient
-from tests.e2e.polling import wait_until
+from tests.e2e.polling import STEP_TIMEOUT, wait_until
 from tests.e2e.staff_client import NO_SHIELD, Account, StaffClient
 from tests.fakes.provisioned_homeserver import provision, put_homeserver
 from tests.free_ports import free_ports
@@ -187,3 +192,93 @@ async def test_another_identity_has_to_be_confirmed(live: LiveHomeserver, bea: N
     await bea.find(live.desk, "it is readable now", lambda i: i.event_id == unread and i.kind == "message")
     said = await bea.say(live.desk, "and now?")
     await live.rig.wait_for(DecryptedMessage, lambda i: i.event_id == said.event_id)
+
+
+async def test_a_device_that_comes_late_reads_everything(live: LiveHomeserver) -> None:
+    """A person invited before having any device logs in afterwards and reads what was said, without a shield."""
+    account = live.accounts["sol"]
+    room_id = await live.thread("before there was a device")
+    for place in (live.desk, room_id):
+        await live.rig.room_client.invite(place, account.mxid)
+    await live.rig.database.commit(lambda transaction: rotate_sessions(transaction, room_id))
+    await live.say(room_id, Speaker.TEXTER, "in another session")
+    sol = await StrictClientFactory(fallbacks=[]).log_in(live.url, account)
+    try:
+        for place in (live.desk, room_id):
+            await sol.join(place)
+            await sol.say(place, "hello")
+        await reads(sol, room_id, "before there was a device", "in another session", "hello")
+        assert (await levels_of(live.rig.database, live.desk))[account.mxid] == 50
+    finally:
+        await sol.stop()
+
+
+async def test_a_death_between_receiving_and_committing(live: LiveHomeserver, ada: StaffClient) -> None:
+    """The response comes again: what she said meanwhile is there exactly once."""
+    room_id = await live.thread("text")
+    await live.rig.room_client.invite(room_id, ada.mxid)
+    await ada.join(room_id)
+    await live.rig.wait_for(Membership, lambda i: i.room_id == room_id and i.membership == "join")
+    died = asyncio.Event()
+
+    class KilledError(Exception):
+        pass
+
+    def kill(point: CrashPoint) -> None:
+        if point is CrashPoint.SYNC_RECEIVED:
+            died.set()
+            raise KilledError
+
+    live.rig.crash = kill
+    await ada.say(room_id, "said once")
+    await asyncio.wait_for(died.wait(), STEP_TIMEOUT)
+    with contextlib.suppress(BaseExceptionGroup):
+        await live.rig.stop()
+    live.rig.crash = lambda _point: None
+    await live.rig.start()
+    await live.rig.wait_for(DecryptedMessage, lambda i: i.room_id == room_id)
+    bodies = [i.content["body"] for i in live.rig.events if isinstance(i, DecryptedMessage) and i.room_id == room_id]
+    assert bodies == ["said once"]
+    await live.say(room_id, Speaker.TEXTER, "after the restart")
+    await reads(ada, room_id, "text", "said once", "after the restart")
+
+
+async def test_who_is_removed_reads_no_further(live: LiveHomeserver, ada: StaffClient, bea: NioClient) -> None:
+    """What is said after a removal is in a session that the removed person was never given; the others read on."""
+    room_id = await live.thread("for both")
+    for seat in (ada, bea):
+        await live.rig.room_client.invite(room_id, seat.mxid)
+        await seat.join(room_id)
+    await reads(bea, room_id, "for both")
+    await live.rig.room_client.remove(room_id, bea.mxid)
+    await live.rig.room_client.remove(room_id, bea.mxid)
+    await live.rig.wait_for(Membership, lambda i: i.room_id == room_id and i.membership == "leave")
+    await live.say(room_id, Speaker.TEXTER, "for one")
+    await reads(ada, room_id, "for both", "for one")
+    rows = await live.rig.database.fetch(
+        """SELECT s.active, x.user_id FROM matrix_session s JOIN matrix_sent x ON x.session_id = s.session_id
+           WHERE s.room_id = $1""",
+        room_id,
+    )
+    assert {(bool(row["active"]), row["user_id"]) for row in rows} == {
+        (False, ada.mxid),
+        (False, bea.mxid),
+        (True, ada.mxid),
+    }
+
+
+async def test_an_unsigned_device_is_told_nothing_and_not_heard(live: LiveHomeserver, bea: NioClient) -> None:
+    """It cannot read what we say, and what it says is untrusted."""
+    unsigned = NioClient(live.url, live.accounts["bea"], signed=False)
+    await unsigned.start()
+    try:
+        event_id = await live.say(live.desk, Speaker.POLICY, "for signed devices")
+        await bea.find(live.desk, "the signed device reads", lambda i: i.event_id == event_id and i.kind == "message")
+        item = await unsigned.find(live.desk, "the event is there", lambda i: i.event_id == event_id)
+        assert item.kind == "undecryptable"
+        said = await unsigned.say(live.desk, "let me in")
+        message = await live.rig.wait_for(UntrustedMessage, lambda i: i.event_id == said.event_id)
+        assert message.sender == bea.mxid
+    finally:
+        await unsigned.log_out()
+        await unsigned.stop()

@@ -136,7 +136,7 @@ async def test_supervisors_who_are_heard(harness: BridgeHarness, metrics: Metric
             ("INSERT INTO matrix_room (room_id, kind, owner, key_owner) VALUES ('!desk', 'desk', 'desk', $1)", "desk"),
             ("INSERT INTO matrix_member (room_id, user_id, membership) VALUES ('!desk', $1, 'join')", user),
             ("INSERT INTO matrix_level (room_id, user_id, level) VALUES ('!desk', $1, 50)", user),
-            ("INSERT INTO matrix_seen_identity (user_id, master_key, queried_ms) VALUES ($1, $2, 0)", user, key),
+            ("INSERT INTO matrix_seen_identity (user_id, master_key) VALUES ($1, $2)", user, key),
         ):
             await transaction.execute(query, *values)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, cast
@@ -27,6 +28,7 @@ from bridge.outbound.room_refusals import RoomRefusals
 from bridge.outbound.room_sender import SIGN_OUT_TIMEOUT, RoomSender
 from bridge.services import WakeUps
 from bridge.storage.database import Transaction
+from tests.e2e.polling import wait_until
 from tests.fakes.bridge_harness import BridgeHarness
 from tests.fakes.room_sender_harness import FakeRoomClient
 
@@ -178,6 +180,22 @@ async def test_from_then_on_no_device_of_theirs_is_known(trust: DeviceTrustHarne
     assert await trust.device_trust.devices(BEN) == "No devices are known."
     (mark,) = await trust.harness.database.fetch("SELECT stale FROM matrix_dirty WHERE user_id=$1", BEN)
     assert mark["stale"]
+
+
+async def test_a_list_that_was_asked_for_before_brings_none_back(trust: DeviceTrustHarness) -> None:
+    """The homeserver's answer of before the sign-out still has the lost one: it is applied first."""
+    await known(trust, "LOST")
+    async with trust.devices.lock:
+        signing_out = asyncio.create_task(trust.sign_out())
+        await wait_until("it is signed out", lambda: _is_out(trust), every=0.01)
+        await trust.harness.database.commit(lambda transaction: transaction.execute("DELETE FROM matrix_device"))
+        await known(trust, "LOST")
+    await signing_out
+    assert await trust.device_trust.devices(BEN) == "No devices are known."
+
+
+async def _is_out(trust: DeviceTrustHarness) -> bool | None:
+    return bool(trust.module_client.out) or None
 
 
 async def test_one_that_signed_in_meanwhile_stays(trust: DeviceTrustHarness) -> None:

@@ -191,7 +191,7 @@ async def _settle(line: RealLine) -> None:
     for user in (MIRA, NOOR, config.policy_mxid):
         await line.execute("INSERT INTO matrix_member (room_id, user_id, membership) VALUES ('!desk', $1, 'join')", user)
     await line.execute("INSERT INTO matrix_level (room_id, user_id, level) VALUES ('!desk', $1, 50)", MIRA)
-    see = "INSERT INTO matrix_seen_identity (user_id, master_key, queried_ms) VALUES ($1, $2, 0)"
+    see = "INSERT INTO matrix_seen_identity (user_id, master_key) VALUES ($1, $2)"
     for user, key in ((MIRA, MASTER), (NOOR, MASTER[::-1])):
         await line.execute(see, user, key)
         await line.harness.database.commit(partial(confirm, user=user, key=key))

@@ -16,7 +16,7 @@ from tests.deploy.line_directory import ADA, SOL, LineDirectory, line_directory
 from tests.deploy.verb import invoke
 
 MASTER, DEVICE, OTHER = "AbCd" * 10 + "xyz", "1234" * 10 + "567", "Qrst" * 10 + "uvw"
-SEE = "INSERT INTO matrix_seen_identity (user_id, master_key, queried_ms) VALUES ($1, $2, 0)"
+SEE = "INSERT INTO matrix_seen_identity (user_id, master_key) VALUES ($1, $2)"
 JOIN = """
     INSERT INTO matrix_member (room_id, user_id, membership)
     SELECT room_id, $1, 'join' FROM matrix_room WHERE kind = 'desk'

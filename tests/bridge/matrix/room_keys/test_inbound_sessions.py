@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 
 from bridge.matrix.api.events import UndecryptableEvent
-from bridge.matrix.room_keys.inbound_sessions import accepted_sessions
+from bridge.matrix.room_keys import inbound_sessions
+from bridge.matrix.room_keys.inbound_sessions import InboundSessions, accepted_sessions
 from bridge.matrix.room_keys.sealing import prune_ratchets
+from bridge.matrix.rooms.room_state import delete_room
 from tests.bridge.matrix.client_device import ClientDevice
 from tests.bridge.matrix.rig import POLICY, Rig
 from tests.bridge.matrix.scripted_homeserver import ScriptedHomeserver
@@ -144,3 +146,79 @@ async def test_a_message_that_is_redacted_before_its_key_comes_is_not_said(rig: 
     await take(rig, server, timeline(redaction))
     await take(rig, server, {"to_device": {"events": [key]}})
     assert bodies(rig.events) == []
+
+
+async def test_strangers_push_no_key_out_of_a_response(rig: Rig, server: ScriptedHomeserver) -> None:
+    """A flood of strangers' keys in the same response as a join costs the newcomer nothing."""
+    await record_our_room(rig, people=())
+    ada, eve = ClientDevice("@ada:x"), ClientDevice("@eve:x")
+    server.register(ada)
+    own = ada.room_key_message(server.ours[POLICY], ROOM)
+    events = [own, *keys_of(server, eve, 50)]
+    await take(rig, server, {"to_device": {"events": events}, **timeline(member_event(ada))})
+    assert await learned(rig) == [ada.mxid]
+
+
+async def test_so_many_sessions_of_one_sender(
+    rig: Rig, server: ScriptedHomeserver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A member can fill our database no more than anybody; what was read is kept before what was not, the newest first."""
+    monkeypatch.setattr(inbound_sessions, "MAX_SESSIONS", 3)
+    ada = await know_ada(rig, server)
+    first = ada.room_key_message(server.ours[POLICY], ROOM)
+    said = ada.room_message(ROOM, "read")
+    await take(rig, server, {"to_device": {"events": [first]}, **timeline(said)})
+    await take(rig, server, {"to_device": {"events": keys_of(server, ada, 5)}, **timeline(ada.room_message(ROOM, "new"))})
+    assert bodies(rig.events) == ["read", "new"]
+    assert len(await learned(rig)) == 3
+    session_ids = {row["session_id"] for row in await rig.database.fetch("SELECT session_id FROM matrix_inbound")}
+    assert {said["content"]["session_id"], ada.group(ROOM).id} <= session_ids
+
+
+async def test_what_has_gone_is_not_replayed_once_its_session_made_space(
+    rig: Rig, server: ScriptedHomeserver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The floor of a session that is kept no longer stays until its room is forgotten: nothing below is said again."""
+    monkeypatch.setattr(inbound_sessions, "MAX_SESSIONS", 3)
+    ada = await know_ada(rig, server)
+    key, again, once_more = (ada.room_key_message(server.ours[POLICY], ROOM) for _ in range(3))
+    group, said = ada.group(ROOM), ada.room_message(ROOM, "text for the phone")
+    await take(rig, server, {"to_device": {"events": [key]}, **timeline(said)})
+    assert await prune_ratchets(rig.database, rig.vault) == 1
+    for number in range(3):
+        own = keys_of(server, ada, 1)
+        await take(rig, server, {"to_device": {"events": own}, **timeline(ada.room_message(ROOM, f"later {number}"))})
+    session_ids = [row["session_id"] for row in await rig.database.fetch("SELECT session_id FROM matrix_inbound")]
+    assert len(session_ids) == 3
+    assert group.id not in session_ids
+    replayed, heard = {**said, "event_id": "$replayed"}, len(bodies(rig.events))
+    await take(rig, server, {"to_device": {"events": [again]}, **timeline(replayed)})
+    assert len(bodies(rig.events)) == heard
+    ada.groups[ROOM] = group
+    await take(rig, server, {"to_device": {"events": [once_more]}, **timeline(ada.room_message(ROOM, "and the next"))})
+    assert bodies(rig.events)[heard:] == ["and the next"]
+    await rig.database.commit(lambda transaction: delete_room(transaction, ROOM))
+    assert await rig.database.fetchval("SELECT COUNT(*) FROM matrix_read") == 0
+
+
+async def test_a_waiting_event_that_a_bug_fails_costs_itself(
+    rig: Rig, server: ScriptedHomeserver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two wait for one key, which comes: one fails on a bug, and its author is told; the other, and the key, stay."""
+    ada = await know_ada(rig, server)
+    key = ada.room_key_message(server.ours[POLICY], ROOM)
+    lost, said = (ada.room_message(ROOM, words) for words in ("lost", "said"))
+    await take(rig, server, timeline(lost, said))
+    decrypt = InboundSessions.decrypt
+
+    async def fails(self: InboundSessions, transaction: Any, event: Any, **options: Any) -> Any:
+        if event.event_id == lost["event_id"]:
+            await transaction.execute("DELETE FROM matrix_inbound")
+            raise RuntimeError
+        return await decrypt(self, transaction, event, **options)
+
+    monkeypatch.setattr(InboundSessions, "decrypt", fails)
+    await take(rig, server, {"to_device": {"events": [key]}})
+    assert bodies(rig.events) == ["said"]
+    assert [item.event_id for item in rig.events if isinstance(item, UndecryptableEvent)] == [lost["event_id"]]
+    assert await rig.database.fetchval("SELECT COUNT(*) FROM matrix_waiting") == 0

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import pytest
 
 from bridge.matrix.api.json_fields import Json
 from bridge.matrix.olm.identity import Identity
+from bridge.matrix.room_keys.outbound_table import rotate_sessions
 from bridge.runtime.crash_points import CrashPoint
 from tests.bridge.matrix.client_device import ClientDevice
 from tests.bridge.matrix.rig import Rig
@@ -89,3 +91,36 @@ async def test_killed_while_a_key_is_on_its_way(rig: Rig, server: ScriptedHomese
     assert len(keys) == delivered_before + 1
     assert all(key == keys[0] for key in keys)
     assert (await encrypt(rig))["session_id"] == keys[0]["session_id"]
+
+
+async def test_a_device_that_lost_its_trust_since_its_keys_were_read(
+    rig: Rig, server: ScriptedHomeserver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It gets none, also by an Olm session that it has."""
+    ada = await with_ada(rig, server)
+    await encrypt(rig)
+    await rig.database.commit(lambda transaction: rotate_sessions(transaction, ROOM))
+    payloads_of = rig.matrix.key_sharing._payloads
+
+    async def read_before(owed: Any) -> Any:
+        patch.undo()
+        payloads = await payloads_of(owed)
+        await loses_trust(rig, server, ada)
+        return payloads
+
+    with monkeypatch.context() as patch:
+        patch.setattr(rig.matrix.key_sharing, "_payloads", read_before)
+        await encrypt(rig)
+    assert len(server.sent_to(ada)) == 1
+
+
+@pytest.mark.parametrize("point", [CrashPoint.KEYS_NOTED, CrashPoint.KEYS_DELIVERED], ids=lambda point: point.name)
+async def test_a_device_that_lost_its_trust_while_we_were_dead(
+    rig: Rig, server: ScriptedHomeserver, point: CrashPoint
+) -> None:
+    """What was on its way to it when the bridge died is the key of a session in which nothing more is said."""
+    ada = await with_ada(rig, server)
+    await dies(rig, point, lambda: rig.matrix.outbound_sessions.prepare(rig.matrix.policy, ROOM))
+    session_id = await rig.database.fetchval("SELECT session_id FROM matrix_session WHERE active")
+    await loses_trust(rig, server, ada)
+    assert (await encrypt(rig))["session_id"] != session_id

@@ -7,7 +7,7 @@ from tests.bridge.matrix.client_device import ClientDevice
 from tests.bridge.matrix.rig import POLICY, PUPPET, Rig
 from tests.bridge.matrix.room_keys.test_outbound_sessions import TEXT, encrypt, with_ada
 from tests.bridge.matrix.scripted_homeserver import ScriptedHomeserver
-from tests.bridge.matrix.sync_events import ROOM, bodies, sync_with, timeline
+from tests.bridge.matrix.sync_events import ROOM, bodies, member_event, sync_with, timeline
 from tests.bridge.matrix.test_crash_members import dies
 
 
@@ -110,3 +110,38 @@ async def test_a_device_gets_the_keys_again_with_its_first_message(rig: Rig, ser
         await rig.matrix.device_updates.run_once()
         assert len(server.sent_to(ada)) == 2
     assert bodies(rig.events) == ["one", "two"]
+
+
+async def test_what_a_device_had_stays_noted_until_it_has_it_again(rig: Rig, server: ScriptedHomeserver) -> None:
+    """A device that asked for its keys again and loses its trust before they went still ends the sessions it can read."""
+    ada = await with_ada(rig, server)
+    before = await encrypt(rig)
+    server.queue_sync({"to_device": {"events": [ada.to_device(server.ours[POLICY], "m.dummy", {})]}})
+    await rig.matrix.sync.run_once()
+    server.register(ada.another_device())
+    server.queue_sync({"device_lists": {"changed": ["@ada:x"]}})
+    await rig.matrix.sync.run_once()
+    await rig.matrix.device_updates.run_once()
+    assert (await encrypt(rig))["session_id"] != before["session_id"]
+
+
+async def test_strangers_make_the_texter_puppet_do_nothing(rig: Rig, server: ScriptedHomeserver) -> None:
+    """A device that nobody knows or vouches for, or that lost its trust meanwhile, is sent nothing and leaves no row."""
+    ada = await both_speak(rig, server)
+    eve, unsigned = ClientDevice("@eve:x"), ClientDevice("@ula:x", cross_signed=False)
+    server.register(eve, unsigned)
+    server.queue_sync(timeline(member_event(unsigned)))
+    await rig.matrix.sync.run_once()
+    await rig.matrix.device_updates.run_once()
+    request_count = len(server.requests)
+    await heard(rig, server, *[eve, unsigned] * 40)
+    assert await rig.puppet_database.fetch("SELECT 1 FROM matrix_unwedging") == []
+    await rig.matrix.device_updates.run_once()
+    assert [a.path for a in server.requests[request_count:] if "/sync" not in a.path] == []
+    await heard(rig, server, ada)
+    server.register(ada.another_device())
+    server.queue_sync({"device_lists": {"changed": ["@ada:x"]}})
+    await rig.matrix.sync.run_once()
+    await rig.matrix.device_updates.run_once()
+    await rig.matrix.device_updates.run_once()
+    assert senders(server, ada) == [POLICY, PUPPET]

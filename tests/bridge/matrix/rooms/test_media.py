@@ -21,7 +21,7 @@ from bridge.matrix.rooms.media import (
 from bridge.matrix.rooms.room_state import Room, record_room, set_membership
 from bridge.matrix.schema import MAIN_SCHEMA
 from bridge.storage.database import Database
-from bridge.tables import room_events
+from bridge.tables import room_events, threads
 from tests.fakes.bridge_harness import ManualClock
 from tests.fakes.database_engine import make_database
 
@@ -158,3 +158,25 @@ async def test_nothing_of_a_thread_on_hold_is_deleted(stand: UploadScene) -> Non
     assert await stand.after(2 * MAX_AGE) == []
     await stand.database.commit(lambda transaction: transaction.execute("UPDATE thread SET legal_hold = $1", False))
     assert await stand.after(1) == [MXC]
+
+
+async def test_a_hold_that_is_set_during_a_deletion_saves_the_rest(stand: UploadScene) -> None:
+    """Two are due, and the hold comes while the first is deleted: the second and its row stay until the hold ends."""
+    insert = """INSERT INTO thread (id, phone_hash, phone, room_id, designation, aggregate)
+                VALUES ('t1', $1, $1, $2, 'amber heron', $1)"""
+    await stand.database.commit(lambda transaction: transaction.execute(insert, b"", ROOM))
+    at = int(stand.clock.now() * 1000)
+    await stand.database.commit(
+        lambda transaction: record_upload(transaction, "mxc://x/two", room_id=ROOM, user_id=BEN, at_ms=at + 1)
+    )
+
+    async def hold() -> None:
+        await stand.database.commit(lambda transaction: threads.set_legal_hold(transaction, "t1", on=True))
+
+    stand.module_client.on_delete = hold
+    assert await stand.after(MAX_AGE + 1) == [MXC]
+    assert await stand.noted() == 1
+    stand.module_client.on_delete = None
+    assert await stand.after(1) == [MXC]
+    await stand.database.commit(lambda transaction: threads.set_legal_hold(transaction, "t1", on=False))
+    assert await stand.after(1) == [MXC, "mxc://x/two"]

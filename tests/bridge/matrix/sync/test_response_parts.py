@@ -12,9 +12,11 @@ from bridge.matrix.olm.to_device import ToDeviceInbox
 from bridge.matrix.rooms.room_state import members_of
 from bridge.matrix.sync.sync_response import SyncResponseParser
 from bridge.storage.database import Transaction
+from bridge.storage.errors import Unavailable
+from tests.bridge.matrix.client_device import ClientDevice
 from tests.bridge.matrix.rig import POLICY, PUPPET, Rig
 from tests.bridge.matrix.scripted_homeserver import ScriptedHomeserver
-from tests.bridge.matrix.sync_events import ROOM, bodies, know_ada, member_event, sync_with, timeline
+from tests.bridge.matrix.sync_events import ROOM, bodies, know_ada, member_event, record_our_room, sync_with, timeline
 
 
 def fails_on(monkeypatch: pytest.MonkeyPatch, event_id: str, error: Exception) -> None:
@@ -81,3 +83,32 @@ async def test_one_to_device_message_fails(
     assert [(letter.room_id, letter.sender, letter.encrypted, letter.raw) for letter in rig.unhandled] == [
         ("", "@eve:x", False, "")
     ]
+
+
+@pytest.mark.parametrize("error", [RuntimeError("a bug"), Unavailable("SQLITE_FULL")], ids=["a bug", "a full disk"])
+async def test_a_key_that_came_before_its_sender_outlives_a_failure(
+    rig: Rig, server: ScriptedHomeserver, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    """The response with their join fails at first, after the key was used: the homeserver does not send the key again."""
+    await record_our_room(rig, people=())
+    ada = ClientDevice("@ada:x")
+    server.register(ada)
+    await rig.matrix.devices.refresh_stale([ada.mxid])
+    server.queue_sync({"to_device": {"events": [ada.room_key_message(server.ours[POLICY], ROOM)]}})
+    await rig.matrix.sync.run_once()
+    first, bad = ada.room_message(ROOM, "first"), ada.room_message(ROOM, "bad")
+    response = timeline(member_event(ada), first, bad)
+    server.queue_sync(response)
+    with monkeypatch.context() as patch:
+        fails_on(patch, bad["event_id"], error)
+        if not isinstance(error, Unavailable):
+            await rig.matrix.sync.run_once()
+            await rig.matrix.device_updates.run_once()
+            assert bodies(rig.events) == ["first"]
+            return
+        with pytest.raises(Unavailable):
+            await rig.matrix.sync.run_once()
+    server.queue_sync(response)
+    await rig.matrix.sync.run_once()
+    await rig.matrix.device_updates.run_once()
+    assert bodies(rig.events) == ["first", "bad"]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import random
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -222,3 +224,40 @@ async def test_a_refused_token_ends_it_with_a_clear_error(rig: Rig, server: Scri
 
 async def _first(rig: Rig) -> bool | None:
     return bool(rig.events) or None
+
+
+@MANY
+@given(bad=st.lists(EVENTS | JSON, max_size=4))
+def test_malformed_letters_cost_themselves_only(stage: Stage, bad: list[Any]) -> None:
+    """To-device messages of any shape before a good room event: it is said, and the cursor moves."""
+    response = {"to_device": {"events": bad}, **timeline(stage.ada.room_message(ROOM, "good"))}
+    assert stage.runner.run(stage.survives(response)) == ["good"]
+
+
+@MANY
+@given(
+    whole=st.dictionaries(st.sampled_from(["rooms", "to_device", "device_lists", "device_one_time_keys_count"]), JSON),
+    rooms=JSON,
+)
+def test_a_malformed_response_moves_the_cursor(stage: Stage, whole: dict[str, Any], rooms: Any) -> None:
+    """Sections of any shape: nothing is raised, and syncing goes on behind it."""
+    stage.runner.run(stage.survives({"rooms": {"join": {ROOM: rooms}}, **whole}))
+    assert stage.runner.run(stage.survives(timeline(stage.ada.room_message(ROOM, "good")))) == ["good"]
+
+
+async def test_cut_and_bent_letters(rig: Rig, server: ScriptedHomeserver) -> None:
+    """A to-device message cut short or with changed bytes is dropped; a good one afterwards is still read."""
+    await record_our_room(rig)
+    ada = ClientDevice("@ada:x")
+    server.register(ada)
+    chance = random.Random(7)  # noqa: S311 - the same bent messages in every run
+    good = json.dumps(ada.room_key_message(server.ours[POLICY], ROOM))
+    body = json.loads(good)["content"]["ciphertext"][server.ours[POLICY].curve25519]["body"]
+    bad = []
+    for _ in range(60):
+        at = chance.randrange(len(body))
+        bent = chance.choice([body[:at], body[:at] + chance.choice("AZ09+/=*") + body[at + 1 :], body + body])
+        bad.append(json.loads(good.replace(body, bent)))
+    server.queue_sync({"to_device": {"events": [*(b for b in bad if json.dumps(b) != good), json.loads(good)]}})
+    await rig.matrix.sync.run_once()
+    assert await rig.database.fetchval("SELECT COUNT(*) FROM matrix_inbound") == 1

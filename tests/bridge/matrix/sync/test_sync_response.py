@@ -210,3 +210,57 @@ async def test_the_texter_puppet_is_missed_when_somebody_removes_it(
         await rig.matrix.sync.run_once()
     assert rig.events == [SelfRemoved(room_id=ROOM, user_id=PUPPET)]
     assert (await members_of(rig.database, ROOM))[PUPPET] == "join"
+
+
+async def test_a_commit_that_fails_leaves_an_olm_session_where_it_was(rig: Rig, server: ScriptedHomeserver) -> None:
+    """The same for a message in a session that was there before: it decrypts again in the next try."""
+    await record_our_room(rig, people=())
+    ada = ClientDevice("@ada:x")
+    server.register(ada)
+    server.queue_sync({"to_device": {"events": [ada.to_device(server.ours[POLICY], "m.dummy", {})]}})
+    await rig.matrix.sync.run_once()
+    response = {"to_device": {"events": [ada.room_key_message(server.ours[POLICY], ROOM)]}, **timeline(member_event(ada))}
+    rig.sink_fails = Unavailable("SQLITE_FULL")
+    server.queue_sync(response)
+    with pytest.raises(Unavailable):
+        await rig.matrix.sync.run_once()
+    rig.sink_fails = None
+    server.queue_sync(response)
+    await rig.matrix.sync.run_once()
+    assert await rig.database.fetchval("SELECT COUNT(*) FROM matrix_inbound") == 1
+
+
+OURS = "SELECT COUNT(*) FROM crypto_olm_session WHERE account_id <> 'filler'"
+
+
+@pytest.mark.sqlite_only
+async def test_a_full_disk_under_the_puppet_s_sessions_costs_no_message(
+    rig: Rig, server: ScriptedHomeserver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLite itself has no page left for voice.db: the message is not acknowledged, comes again, and is read then."""
+    ada = ClientDevice("@ada:x")
+    server.register(ada)
+    database = rig.puppet_database
+    await database.commit(lambda transaction: transaction.fetchval("PRAGMA max_page_count = 1"))
+    filler = """INSERT INTO crypto_olm_session VALUES
+                ('filler', hex(randomblob(8)), 'key', zeroblob(100), 0, FALSE)"""
+
+    async def fill() -> None:
+        for _ in range(1000):
+            await database.commit(lambda transaction: transaction.execute(filler))
+
+    with pytest.raises(Unavailable, match="FULL"):
+        await fill()
+    response = {"to_device": {"events": [ada.to_device(server.ours[PUPPET], "m.dummy", {})]}}
+
+    async def answered(_since: str) -> dict[str, Any]:
+        return {"next_batch": "c9", **response}
+
+    monkeypatch.setattr(rig.matrix.puppet_sync, "_poll", answered)
+    with pytest.raises(Unavailable, match="FULL"):
+        await rig.matrix.puppet_sync.run_once()
+    assert await database.fetchval("SELECT cursor FROM matrix_identity") == ""
+    assert await database.fetchval(OURS) == 0
+    await database.commit(lambda transaction: transaction.fetchval("PRAGMA max_page_count = 100000"))
+    await rig.matrix.puppet_sync.run_once()
+    assert await database.fetchval(OURS) == 1

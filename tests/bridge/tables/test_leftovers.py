@@ -7,9 +7,9 @@ from typing import Final
 
 import pytest
 
-from bridge.erasure.room_steps import PERSON_COLUMNS, ROOM_COLUMNS
 from bridge.matrix.schema import PUPPET_SCHEMA
 from bridge.storage.database import Database
+from bridge.tables.erasure_jobs import PERSON_COLUMNS, ROOM_COLUMNS
 from tests.fakes.bridge_harness import BridgeHarness
 from tests.fakes.database_engine import make_database
 

@@ -1,1 +1,0 @@
-"""Statements over many tables of the main database at once: what an operator's command asks, leftovers, wrong times."""
